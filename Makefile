@@ -1,0 +1,60 @@
+# One command to see it, one to prove it. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON := .venv/bin/python
+RELEASES ?= 11 12 13
+ONLY ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Virtualenv with the locked tools and the collections
+	@tools/setup
+
+.PHONY: lab
+lab: setup ## Docker engine and the lab's images (RELEASES="11 12 13")
+	@tools/engine
+	@$(PYTHON) -m lab image $(RELEASES)
+
+.PHONY: demo
+demo: setup ## Boot PostgreSQL under load and print its health report
+	@tools/engine
+	@$(PYTHON) -m lab image 12
+	@$(PYTHON) tools/demo.py
+
+.PHONY: test
+test: setup ## Every check, as CI runs them
+	@$(PYTHON) tools/check.py all
+
+CHECKS := lint sanity docs unit package integration molecule
+.PHONY: $(CHECKS)
+lint: ## ruff, yamllint, ansible-lint, mypy
+sanity: ## ansible-test sanity
+docs: ## Lint and build the documentation
+unit: ## Unit tests with branch coverage
+package: ## Build the tarball, install it elsewhere, use it from there
+integration: ## Every module against PostgreSQL 13, 15 and 17
+molecule: ## The Molecule scenarios
+$(CHECKS): setup
+	@$(PYTHON) tools/check.py $@
+
+.PHONY: format
+format: setup ## Rewrite the Python files as ruff formats them
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+.PHONY: bench
+bench: setup ## Ratios against named peers, into build/bench.json (ONLY=name)
+	@tools/engine
+	@$(PYTHON) -m lab image 12
+	@$(PYTHON) -m bench $(ONLY)
+
+.PHONY: lock
+lock: ## Move the locked versions of the Python tools
+	@tools/setup --lock
+
+.PHONY: clean
+clean: ## Remove the containers, networks, images and virtualenv made here
+	@tools/clean
