@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from . import images
 from .checkout import LAB_ID, LABEL
 from .docker import Completed, docker
 from .errors import LabError
+from .waiting import wait_until
 
 BOOT_BOUND = 60.0  # seconds; an idle machine needs two
 
@@ -105,8 +105,8 @@ class Node:
         options += [f"--user={user}"] if user else []
         done = docker("exec", *options, self.container, *argv, input=input, check=False, timeout=timeout)
         if check and done.returncode:
-            words = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
-            raise LabError(f"{argv[0]} on node {self.name} failed with exit code {done.returncode}: {words[-1]}")
+            words = " / ".join((done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-4:])
+            raise LabError(f"{argv[0]} on node {self.name} failed with exit code {done.returncode}: {words}")
         return done
 
     def write(self, path: str, text: str, *, owner: str = "root:root", mode: str = "0644") -> None:
@@ -118,17 +118,11 @@ class Node:
 
     def wait_until_booted(self, bound: float = BOOT_BOUND) -> None:
         """Return when systemd is done starting; a failed unit of Debian's own does not matter."""
-        deadline = time.monotonic() + bound
-        while True:
+        def booted() -> bool:
             state = self.exec(["systemctl", "is-system-running"], check=False).stdout.strip()
-            if state in ("running", "degraded"):
-                return
-            if time.monotonic() > deadline:
-                raise LabError(
-                    f"Node {self.name} did not boot within {bound:.0f} s (systemd says {state or 'nothing'}); "
-                    f"see 'docker logs {self.container}'."
-                )
-            time.sleep(0.1)
+            return state in ("running", "degraded")
+
+        wait_until(f"node {self.name} booted; see 'docker logs {self.container}'", booted, bound=bound)
 
     def stop(self) -> None:
         """Remove the node with all it holds; one that is not there is fine."""
