@@ -126,7 +126,13 @@ class Node:
 
     def stop(self) -> None:
         """Remove the node with all it holds; one that is not there is fine."""
-        docker("rm", "--force", "--volumes", self.container, check=False)
+        self.remove(self.name)
+
+    @staticmethod
+    def remove(name: str) -> bool:
+        """Remove the node of that name, whatever its state; tells whether there was one."""
+        gone = docker("rm", "--force", "--volumes", container_name(name), check=False)
+        return gone.returncode == 0 and bool(gone.stdout.strip())
 
 
 def running() -> list[Node]:
