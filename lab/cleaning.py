@@ -44,9 +44,12 @@ def ours(rows: Iterable[str], lab_id: str) -> list[str]:
     return found
 
 
-def made_files(root: Path) -> list[Path]:
+def made_files(root: Path, *, keep_ledger: bool = False) -> list[Path]:
     """What to remove below the checkout; links are never followed."""
     found = [path for pattern in MADE for path in sorted(root.glob(pattern))]
+    if keep_ledger:
+        found.remove(root / ".lab")
+        found += [path for path in sorted((root / ".lab").iterdir()) if path.name != ledger.LEDGER.name]
     gone = {root / ".venv", root / ".lab", root / "build", root / ".git"}
     caches = (path for path in root.rglob("__pycache__") if not gone & set(path.parents))
     return [*found, *sorted(caches)]
@@ -54,20 +57,21 @@ def made_files(root: Path) -> list[Path]:
 
 def clean(say: Say) -> None:
     """Containers before networks and images, which they hold; the ledger before its directory."""
-    if engine_answers():
+    recorded = ledger.read()
+    installed = shutil.which("docker") is not None
+    answers = installed and docker("info", check=False).returncode == 0
+    if answers:
         say(f"Containers removed: {remove_containers()}")
         say(f"Networks removed: {remove_networks()}")
-        say(f"Images removed: {remove_images(ledger.read(), say)}")
-    elif ledger.read():
+        say(f"Images removed: {remove_images(recorded, say)}")
+    # An engine that is only stopped still holds the images: keep knowing which.
+    keep = installed and not answers and bool(recorded)
+    say(f"Files and directories removed: {remove_files(made_files(ROOT, keep_ledger=keep))}")
+    if keep:
         raise LabError(
-            f"{len(ledger.read())} images of this checkout are in a Docker engine that does not answer; "
-            "start it (tools/engine) and repeat, or remove .lab/images to forget them."
+            f"The Docker engine does not answer and may still hold containers and {len(recorded)} images "
+            "of this checkout; start it (tools/engine) and repeat, or remove .lab to forget them."
         )
-    say(f"Files and directories removed: {remove_files(made_files(ROOT))}")
-
-
-def engine_answers() -> bool:
-    return shutil.which("docker") is not None and docker("info", check=False).returncode == 0
 
 
 def remove_containers() -> int:
@@ -110,6 +114,7 @@ def remove_files(paths: Iterable[Path]) -> int:
             else:
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise LabError(f"{path} cannot be removed ({error.strerror}); remove it as its owner and repeat.") from None
+            why = f"{path} cannot be removed ({error.strerror}); remove it as its owner and repeat."
+            raise LabError(why) from None
         removed += 1
     return removed

@@ -59,7 +59,8 @@ RELEASES = {
 def release(debian: int) -> Release:
     """The release by its number; an unknown one is refused."""
     if debian not in RELEASES:
-        raise LabError(f"There is no lab image for Debian {debian}; choose one of {', '.join(map(str, RELEASES))}.")
+        known = ", ".join(map(str, RELEASES))
+        raise LabError(f"There is no lab image for Debian {debian}; choose one of {known}.")
     return RELEASES[debian]
 
 
@@ -94,6 +95,7 @@ def ensure(debian: int, say: Callable[[str], None] = lambda _: None) -> str:
     if not wanted.startswith(f"{REPOSITORY}:"):
         say(f"Pulling {wanted}")
         docker("pull", "--quiet", wanted)
+        ledger.add(image_id(wanted))
         return wanted
     with locked(f"image-{debian}"):
         if not has_image(wanted):
@@ -101,11 +103,15 @@ def ensure(debian: int, say: Callable[[str], None] = lambda _: None) -> str:
     return wanted
 
 
+def missing(debians: Iterable[int]) -> list[int]:
+    """The releases whose image is not there yet."""
+    return [number for number in debians if not has_image(tag(number))]
+
+
 def ensure_all(debians: Iterable[int], say: Callable[[str], None]) -> list[str]:
     """Several images side by side: while one waits for the network another unpacks."""
     wanted = list(debians)
-    missing = [number for number in wanted if not has_image(tag(number))]
-    if any(tag(number).startswith(f"{REPOSITORY}:") for number in missing) and rootfs.available():
+    if any(tag(number).startswith(f"{REPOSITORY}:") for number in missing(wanted)) and rootfs.available():
         rootfs.install_mmdebstrap()  # once, before threads would race for dpkg's lock
     with ThreadPoolExecutor(max_workers=3) as pool:
         return list(pool.map(lambda number: ensure(number, say), wanted))
@@ -130,7 +136,11 @@ def build(wanted: Release, name: str, say: Callable[[str], None]) -> None:
 def base_image(wanted: Release) -> str:
     """Debian without the database: made here, or the registry's own where that is not possible."""
     if not rootfs.available():
-        return f"debian:{wanted.suite}"
+        official = f"debian:{wanted.suite}"
+        if not has_image(official):
+            docker("pull", "--quiet", official)
+            ledger.add(image_id(official))
+        return official
     name = f"{REPOSITORY}:{base_name(wanted.suite)}"
     if not has_image(name):
         rootfs.install_mmdebstrap()
