@@ -59,7 +59,3 @@ def failure(argv: Sequence[str], done: Completed) -> str:
 
 def has_image(reference: str) -> bool:
     return docker("image", "inspect", reference, check=False).returncode == 0
-
-
-def image_id(reference: str) -> str:
-    return docker("image", "inspect", "--format", "{{.Id}}", reference).stdout.strip()

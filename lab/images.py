@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import ledger, rootfs
-from .checkout import locked
-from .docker import docker, has_image, image_id
+from . import rootfs
+from .checkout import BUILT_BY, LAB_ID, locked
+from .docker import docker, has_image
 from .errors import LabError
 
 RECIPE = Path(__file__).parent / "image"
@@ -95,7 +95,6 @@ def ensure(debian: int, say: Callable[[str], None] = lambda _: None) -> str:
     if not wanted.startswith(f"{REPOSITORY}:"):
         say(f"Pulling {wanted}")
         docker("pull", "--quiet", wanted)
-        ledger.add(image_id(wanted))
         return wanted
     with locked(f"image-{debian}"):
         if not has_image(wanted):
@@ -119,32 +118,26 @@ def ensure_all(debians: Iterable[int], say: Callable[[str], None]) -> list[str]:
 
 def build(wanted: Release, name: str, say: Callable[[str], None]) -> None:
     say(f"Building the lab image of Debian {wanted.debian} with PostgreSQL {wanted.postgresql}")
+    # The label tells `make clean` what this checkout made, whenever it is killed.
     docker(
         "build",
         "--quiet",
-        "--tag",
-        name,
-        "--build-arg",
-        f"BASE={base_image(wanted)}",
-        "--build-arg",
-        f"PACKAGES={' '.join(PACKAGES)}",
+        "--force-rm",
+        f"--tag={name}",
+        f"--label={BUILT_BY}={LAB_ID}",
+        f"--build-arg=BASE={base_image(wanted)}",
+        f"--build-arg=PACKAGES={' '.join(PACKAGES)}",
         str(RECIPE),
     )
-    ledger.add(image_id(name))
 
 
 def base_image(wanted: Release) -> str:
     """Debian without the database: made here, or the registry's own where that is not possible."""
     if not rootfs.available():
-        official = f"debian:{wanted.suite}"
-        if not has_image(official):
-            docker("pull", "--quiet", official)
-            ledger.add(image_id(official))
-        return official
+        return f"debian:{wanted.suite}"
     name = f"{REPOSITORY}:{base_name(wanted.suite)}"
     if not has_image(name):
         rootfs.install_mmdebstrap()
         tar = rootfs.build(wanted.suite, base_name(wanted.suite))
-        docker("import", "--change", 'CMD ["/lib/systemd/systemd"]', str(tar), name)
-        ledger.add(image_id(name))
+        docker("import", f"--change=LABEL {BUILT_BY}={LAB_ID}", str(tar), name)
     return name
