@@ -45,7 +45,7 @@ class Step:
     junit: Path | None = None
     coverage: Path | None = None
     # Lines of a passing step's output that start with this are worth a reader's time.
-    tell: str | None = None
+    tell: tuple[str, ...] = ()
 
     def command(self) -> str:
         """What to type at the top of the checkout to run exactly this again."""
@@ -131,19 +131,27 @@ def lint() -> Part:
 
 
 def sanity() -> Part:
-    return Part("sanity", (Step("ansible-test sanity", ("tools/sanity",), tell="not run here: "),))
+    return Part("sanity", (Step("ansible-test sanity", (".venv/bin/python", "tools/sanity.py"), tell=("ran: ", "not run here: ")),))
 
 
 def docs() -> Part:
+    pages, site = "build/docs/rst", "build/docs/site"
+    render = (
+        *("antsibull-docs", "--config-file", "docs/antsibull-docs.cfg", "collection", "--use-current"),
+        *("--squash-hierarchy", "--cleanup", "everything", "--fail-on-error", "--dest-dir", pages),
+        "runbook.postgres",
+    )
     return Part(
         "docs",
         (
+            Step("antsibull-docs lint", (".venv/bin/antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")),
+            # It refuses a directory that others may write to, or that is missing.
+            Step("pages directory", ("install", "-d", "-m", "755", pages)),
+            Step("pages of the modules", (f".venv/bin/{render[0]}", *render[1:])),
             Step(
-                "antsibull-docs",
-                (tool("antsibull-docs"), "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", "."),
-                cwd=COLLECTION,
+                "documentation site",
+                (".venv/bin/sphinx-build", "-M", "html", pages, site, "-c", "docs", "-W", "--keep-going"),
             ),
-            Step("documentation site", ("tools/docs",)),
         ),
     )
 
