@@ -108,6 +108,16 @@ def existing(*paths: str) -> tuple[str, ...]:
     return tuple(path for path in paths if (ROOT / path).exists())
 
 
+def shell_scripts() -> list[str]:
+    places = (*(ROOT / "tools").glob("*"), ROOT / ".ci/run")
+    return sorted(str(path.relative_to(ROOT)) for path in places if path.is_file() and speaks_bash(path))
+
+
+def speaks_bash(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.readline().rstrip().endswith(b"bash")
+
+
 def lint() -> Part:
     own_tools = existing("tools", "lab", "bench", "tests")
     return Part(
@@ -125,13 +135,23 @@ def lint() -> Part:
             Step(
                 "ansible-lint", (tool("ansible-lint"), "--offline", "--profile", "production"), cwd=COLLECTION
             ),
+            *(Step(f"bash -n {name}", ("bash", "-n", name)) for name in shell_scripts()),
             Step("changelog", (".venv/bin/antsibull-changelog", "lint")),
         ),
     )
 
 
 def sanity() -> Part:
-    return Part("sanity", (Step("ansible-test sanity", (".venv/bin/python", "tools/sanity.py"), tell=("ran: ", "not run here: ")),))
+    return Part(
+        "sanity",
+        (
+            Step(
+                "ansible-test sanity",
+                (".venv/bin/python", "tools/sanity.py"),
+                tell=("ran: ", "not run here: "),
+            ),
+        ),
+    )
 
 
 def docs() -> Part:
@@ -144,7 +164,10 @@ def docs() -> Part:
     return Part(
         "docs",
         (
-            Step("antsibull-docs lint", (".venv/bin/antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")),
+            Step(
+                "antsibull-docs lint",
+                (".venv/bin/antsibull-docs", "lint-collection-docs", "--plugin-docs", "."),
+            ),
             # It refuses a directory that others may write to, or that is missing.
             Step("pages directory", ("install", "-d", "-m", "755", pages)),
             Step("pages of the modules", (f".venv/bin/{render[0]}", *render[1:])),
@@ -166,7 +189,7 @@ def package() -> Part:
     return Part(
         "package",
         (
-            Step("the lowest supported ansible-core", ("tools/core-2.17",)),
+            Step("the lowest supported ansible-core", ("tools/oldest-core",)),
             pytest("package tests", "tests/package"),
         ),
     )

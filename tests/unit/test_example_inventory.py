@@ -18,11 +18,19 @@ BIN = Path(sys.executable).parent
 CLUSTERS = ("orders", "ledger")
 
 
-def tool(*command: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def no_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ansible's defaults, whatever the configuration of who runs this."""
+    path = tmp_path_factory.mktemp("ansible") / "ansible.cfg"
+    path.write_text("")
+    return path
+
+
+def tool(*command: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         (str(BIN / command[0]), *command[1:]),
         cwd=ROOT,
-        env=os.environ | {"ANSIBLE_CONFIG": os.devnull},
+        env=os.environ | ({"ANSIBLE_CONFIG": str(config)} if config else {}),
         capture_output=True,
         text=True,
         check=False,
@@ -30,8 +38,8 @@ def tool(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def inventory() -> dict[str, Any]:
-    result = tool("ansible-inventory", "-i", str(EXAMPLE), "--list")
+def inventory(no_settings: Path) -> dict[str, Any]:
+    result = tool("ansible-inventory", "-i", str(EXAMPLE), "--list", config=no_settings)
     assert result.returncode == 0, result.stderr
     assert "WARNING" not in result.stderr
     parsed: dict[str, Any] = json.loads(result.stdout)
