@@ -1,9 +1,12 @@
 """Run `ansible-test sanity`, and name the tests that cannot run here and why.
 
+It looks at what the tarball will hold: rules for a collection's content do not
+suit the workshop around it, which ruff and mypy look after.
+
 ansible-test wants a directory `.../ansible_collections/runbook/postgres` with
-a git repository of its own, and resolves symlinks, so it gets a copy of what
-git knows of this checkout. Its virtualenvs stay in that copy and in a home
-directory of its own under .lab, where `make clean` finds them.
+a git repository of its own, and resolves symlinks, so it gets a copy. Its
+virtualenvs stay in that copy and in a home directory of its own under .lab,
+where `make clean` finds them.
 """
 
 from __future__ import annotations
@@ -13,20 +16,35 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterable, Sequence
+from fnmatch import fnmatch
+from pathlib import Path, PurePath
 
+import yaml
 from ansible_test._util.target.common import constants
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".lab/home"
 COPY = ROOT / ".lab/sanity/ansible_collections/runbook/postgres"
+# ansible-test's own in the copy: its repository, and where it caches and reports.
 KEPT = {".git", "tests/output"}
+# Not in the tarball, and yet part of what ansible-test reads.
+READ_BY_IT = (".gitignore", "tests/sanity/")
 PIP_SCRIPT = re.compile(r"Download failed: .*?saved to: (?P<path>\S+)", re.DOTALL)
 
 
+def looked_at(names: Iterable[str], build_ignore: Collection[str]) -> set[str]:
+    """Those files that are published, or read by ansible-test."""
+
+    def published(name: str) -> bool:
+        path = PurePath(name)
+        return not any(fnmatch(str(part), entry) for part in (path, *path.parents) for entry in build_ignore)
+
+    return {name for name in names if published(name) or name.startswith(READ_BY_IT)}
+
+
 def refresh_copy() -> None:
-    """Make the copy equal to the files git knows or would take, keeping ansible-test's own."""
+    """Make the copy equal to what git knows, or would take, of the files to look at."""
     listed = subprocess.run(
         ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
         cwd=ROOT,
@@ -34,7 +52,9 @@ def refresh_copy() -> None:
         capture_output=True,
         text=True,
     ).stdout
-    wanted = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
+    ignored = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"]
+    present = (name for name in listed.split("\0") if name and (ROOT / name).is_file())
+    wanted = looked_at(present, ignored)
     COPY.mkdir(parents=True, exist_ok=True)
     if not (COPY / ".git").exists():
         subprocess.run(("git", "init", "--quiet"), cwd=COPY, check=True)

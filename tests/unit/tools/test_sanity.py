@@ -41,3 +41,16 @@ def test_the_stand_in_goes_where_ansible_test_looks(tmp_path: Path) -> None:
 
 def test_other_failures_get_no_stand_in() -> None:
     assert not sanity.put_stand_in("ERROR: Found 1 pylint issue(s) which need to be resolved:")
+
+
+def test_it_looks_at_what_is_published() -> None:
+    names = [
+        "plugins/modules/a.py",
+        "tools/b",
+        "lab/c/d.py",
+        "tests/unit/e.py",
+        "tests/sanity/ignore-2.19.txt",
+        "x.tar.gz",
+    ]
+    expected = {"plugins/modules/a.py", "tests/sanity/ignore-2.19.txt"}
+    assert sanity.looked_at(names, ["tools", "lab", "tests", "*.tar.gz"]) == expected
