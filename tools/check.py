@@ -416,10 +416,12 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="tools/check.py", description="Run the checks of this collection.")
     parser.add_argument("parts", nargs="+", choices=[*PARTS, "all"], help="what to check", metavar="PART")
     names = parser.parse_args(arguments).parts
+    # A scheduler ends a job with SIGTERM; the running step must not outlive us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcomes = perform_all(chosen(names))
     except KeyboardInterrupt:
-        print("\nStopped; nothing is left running.")
+        print("\nStopped; the step that ran was ended. `make clean` removes containers it may have left.")
         return 130
     print("\n".join(summary(outcomes)))
     return 0 if all(outcome.state == "ok" for outcome in outcomes) else 1
