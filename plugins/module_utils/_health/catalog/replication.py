@@ -101,7 +101,7 @@ class ReplicationSlot:
 
 
 _SLOTS = f"""
-SELECT slot_name::text AS name, slot_type AS kind, database::text, active,
+SELECT slot_name::text AS name, slot_type AS kind, database::text, {{active}} AS active,
        {{inactive_seconds}} AS inactive_seconds, wal_status,
        pg_wal_lsn_diff({_WAL_END}, restart_lsn)::bigint AS retained_bytes, safe_wal_size AS safe_bytes,
        greatest(age(xmin), age(catalog_xmin)) AS xmin_transactions
@@ -110,14 +110,21 @@ SELECT slot_name::text AS name, slot_type AS kind, database::text, active,
  ORDER BY slot_name
 """
 
+
+def _slots(active: str, inactive_seconds: str) -> str:
+    return _SLOTS.replace("{active}", active).replace("{inactive_seconds}", inactive_seconds)
+
+
 REPLICATION_SLOTS = Probe(
     name="replication_slots",
     subset="replication",
     row=ReplicationSlot,
     sql={
-        13: _SLOTS.replace("{inactive_seconds}", "NULL::float8"),
-        17: _SLOTS.replace(
-            "{inactive_seconds}", "extract(epoch FROM clock_timestamp() - inactive_since)::float8"
+        13: _slots(active="active", inactive_seconds="NULL::float8"),
+        # A slot that is kept in step with the primary's has no reader here and needs none.
+        17: _slots(
+            active="active OR synced",
+            inactive_seconds="extract(epoch FROM clock_timestamp() - inactive_since)::float8",
         ),
     },
 )
