@@ -15,6 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 from tests.integration.servers import Server
 
 MODULE = "ansible_collections.runbook.postgres.plugins.modules.pg_health_facts"
+CHECKS = "ansible_collections.runbook.postgres.plugins.module_utils._health.checks"
 
 Finding = Mapping[str, Any]
 

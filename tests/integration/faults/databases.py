@@ -110,3 +110,14 @@ def idle_against_baseline(server: Server) -> Iterator[None]:
     yield None
 
 
+
+
+@contextlib.contextmanager
+def slow_statement(server: Server) -> Iterator[str]:
+    """A statement that pg_stat_statements has counted; its query id."""
+    server.run("SELECT pg_sleep(0.3) AS deliberately_slow")
+    seen = "SELECT queryid::text FROM pg_stat_statements WHERE query LIKE '%AS deliberately_slow%' AND query !~ 'seen'"
+    try:
+        yield str(server.value(seen))
+    finally:
+        server.run("SELECT pg_stat_statements_reset()")

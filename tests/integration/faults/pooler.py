@@ -83,3 +83,23 @@ def longest_wait(server: Server, waiting: int) -> float:
     if pool["cl_waiting"] < waiting:
         return 0.0
     return float(pool["maxwait"] + pool["maxwait_us"] / 1e6)
+
+
+@contextlib.contextmanager
+def stopped(server: Server) -> Iterator[None]:
+    """No PgBouncer at all."""
+    server.node.exec(["systemctl", "stop", "pgbouncer"])
+    try:
+        yield None
+    finally:
+        server.node.exec(["systemctl", "start", "pgbouncer"])
+
+
+def console(server: Server) -> dict[str, Any]:
+    """The module's options that lead to the admin console."""
+    return {
+        "login_host": server.node.ip,
+        "login_port": POOLER_PORT,
+        "login_user": "stats",
+        "login_password": server.passwords["stats"],
+    }
