@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import select
 import traceback
-from typing import Any, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import where
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
@@ -25,15 +26,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import (
     Unreachable,
 )
 
+DRIVER_MISSING: str | None = None
 try:
     import psycopg2
     import psycopg2.extensions
     import psycopg2.sql
 except ImportError:
-    psycopg2 = None
-    DRIVER_MISSING: str | None = traceback.format_exc()
-else:
-    DRIVER_MISSING = None
+    # The module says so before it gets as far as using the driver.
+    DRIVER_MISSING = traceback.format_exc()
 
 Row = Mapping[str, Any]
 

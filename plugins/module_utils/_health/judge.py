@@ -6,11 +6,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Iterable, Mapping, Sequence
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.check import CRITICAL, INFO, WARNING, Check, Levels, Measure
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
+    CRITICAL,
+    INFO,
+    WARNING,
+    Check,
+    Levels,
+    Measure,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
 GRAVEST_FIRST = (CRITICAL, WARNING, INFO)
