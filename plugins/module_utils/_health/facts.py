@@ -32,7 +32,6 @@ _OWN_USE = ("monitor", "same_host", "block_bytes", "now")
 def facts(observed: Observed, findings: Sequence[Finding], duration_ms: int) -> dict[str, Any]:
     return {
         "status": status(observed, findings),
-        "down_reason": observed.down,
         "server": _server(observed),
         "metrics": _metrics(observed),
         "findings": [_rounded(asdict(each)) for each in findings],

@@ -15,6 +15,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import (
     NotPermitted,
     Problem,
     QueryFailed,
+    Silent,
     TookTooLong,
     Unreachable,
 )
@@ -147,6 +148,9 @@ class _Observer:
         else:
             self.observed.add(probe, [Seen(database, row) for row in rows])
 
+    def _no_time(self) -> str:
+        return f"the {self._scope.total_seconds:g} s for the whole run (timeout) were used up"
+
     def _lost(self, probe: Probe, database: str | None, reason: str) -> None:
         self.observed.unavailable.append(Unavailable(probe.name, reason, database))
 
@@ -195,18 +199,19 @@ class _Observer:
         if not asked and not (examined and self._probes(DATABASE)):
             return
         if self._deadline.passed():
-            reason = f"the {self._scope.total_seconds:g} s for the whole run (timeout) were used up"
-            self.observed.unavailable.append(Unavailable("connection", reason, name))
+            self.observed.unavailable.append(Unavailable("connection", self._no_time(), name))
             return
         try:
             session = self._connect({**self._connection, "dbname": name})
+            with session:
+                if examined:
+                    self._database(session, name)
+                self._custom(session, name)
+        except Silent:
+            raise
         except Problem as error:
+            # Dropped, closed to this role, or this session was ended: the server itself goes on.
             self.observed.unavailable.append(Unavailable("connection", error.sentence.rstrip("."), name))
-            return
-        with session:
-            if examined:
-                self._database(session, name)
-            self._custom(session, name)
 
     def _database(self, session: Session, name: str) -> None:
         for probe in self._probes(DATABASE):
@@ -297,6 +302,9 @@ class _Observer:
 
     def _pooler(self) -> None:
         if self._scope.pooler is None or not self._wants(pooler.POOLS):
+            return
+        if self._deadline.passed():
+            self._lost(pooler.POOLER_TOTALS, None, self._no_time())
             return
         try:
             with Session(self._scope.pooler, self._deadline.at_most(self._scope.connect_seconds)) as console:
