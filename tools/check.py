@@ -132,9 +132,7 @@ def lint() -> Part:
             Step("mypy plugins", (".venv/bin/mypy", "-p", "ansible_collections.runbook.postgres.plugins")),
             Step("mypy tools and tests", (".venv/bin/mypy", *own_tools)),
             Step("yamllint", (".venv/bin/yamllint", "--strict", ".")),
-            Step(
-                "ansible-lint", (tool("ansible-lint"), "--offline", "--profile", "production"), cwd=COLLECTION
-            ),
+            Step("ansible-lint", (tool("ansible-lint"), "--offline", "--profile", "production"), cwd=COLLECTION),
             *(Step(f"bash -n {name}", ("bash", "-n", name)) for name in shell_scripts()),
             Step("changelog", (".venv/bin/antsibull-changelog", "lint")),
         ),
@@ -277,8 +275,7 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
         seconds = duration(sum(outcome.seconds for outcome in mine))
         rows.append((part, seconds, "ok" if all(outcome.state == "ok" for outcome in mine) else "FAILED", ""))
         rows.extend(
-            (f"  {outcome.step.title}", duration(outcome.seconds), outcome.state, outcome.note)
-            for outcome in mine
+            (f"  {outcome.step.title}", duration(outcome.seconds), outcome.state, outcome.note) for outcome in mine
         )
     title_width = max((len(row[0]) for row in rows), default=0)
     time_width = max((len(row[1]) for row in rows), default=0)
@@ -368,16 +365,12 @@ def perform(part: Part, step: Step) -> Outcome:
     code, trouble = run(step, log)
     seconds = time.monotonic() - started
     said = log.read_text(errors="replace").rstrip()
-    tests = (
-        read_junit((ROOT / step.junit).read_text()) if step.junit and (ROOT / step.junit).exists() else None
-    )
+    tests = read_junit((ROOT / step.junit).read_text()) if step.junit and (ROOT / step.junit).exists() else None
     notes = [str(tests)] if tests else []
     if step.coverage and (ROOT / step.coverage).exists():
         notes.append(read_coverage((ROOT / step.coverage).read_text()))
     state = "ok" if code == 0 else "failed"
-    print(
-        f"{state if code == 0 else 'FAILED'}  {duration(seconds)}{''.join(f'  ({note})' for note in notes)}"
-    )
+    print(f"{state if code == 0 else 'FAILED'}  {duration(seconds)}{''.join(f'  ({note})' for note in notes)}")
     if code != 0:
         if said:
             print(f"\n{said}\n")

@@ -25,9 +25,7 @@ JUNIT = """<?xml version="1.0" encoding="utf-8"?>
         (0, 0, 0, 0, Count()),
     ],
 )
-def test_tests_are_counted_from_junit(
-    tests: int, failures: int, errors: int, skipped: int, expected: Count
-) -> None:
+def test_tests_are_counted_from_junit(tests: int, failures: int, errors: int, skipped: int, expected: Count) -> None:
     text = JUNIT.format(tests=tests, failures=failures, errors=errors, skipped=skipped)
     assert check.read_junit(text) == expected
 
@@ -61,9 +59,7 @@ def test_coverage_is_told_with_its_branches(branches: int, covered: int, expecte
 def test_the_last_line_is_the_totals_alone() -> None:
     outcomes = [
         Outcome("lint", Step("ruff", ("ruff", "check")), "ok", 0.2, Count(passed=1)),
-        Outcome(
-            "unit", Step("unit tests", ("pytest",)), "ok", 61.0, Count(passed=40, skipped=2), "40 passed"
-        ),
+        Outcome("unit", Step("unit tests", ("pytest",)), "ok", 61.0, Count(passed=40, skipped=2), "40 passed"),
     ]
     lines = check.summary(outcomes)
     assert lines[-1] == "41 passed, 0 failed, 2 skipped"
