@@ -59,7 +59,8 @@ def build(suite: str, name: str) -> Path:
     if cached.exists():
         return cached
     cached.parent.mkdir(parents=True, exist_ok=True)
-    part = cached.with_suffix(f".{os.getpid()}.part.tar")
+    part = cached.with_name(f"{name}.part.tar")
+    part.unlink(missing_ok=True)  # of a call that was killed; the caller holds the lock
     try:
         run(
             [
