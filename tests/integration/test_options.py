@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.faults.scene import schema
-from tests.integration.faults.tables import FILLED
+from tests.integration.faults.tables import FILLED, counted
 from tests.integration.runner import Failed, Health
 from tests.integration.servers import Server
 
@@ -135,6 +135,7 @@ def test_info_leaves_the_status_alone(server: Server, health: Health) -> None:
 def test_gravest_first(server: Server, health: Health) -> None:
     full = ("CREATE SEQUENCE scene.s MAXVALUE 10", "SELECT setval('scene.s', 10)")
     with schema(server, *FILLED, "CREATE INDEX idle ON scene.t (n)", "DELETE FROM scene.t WHERE id < 15000", *full):
+        counted(server, "n_dead_tup > 10000")
         levels = {"unused_index_bytes": {"info": 0}, "dead_rows": {"warning": 10, "critical": None}}
         report = health("indexes", "sequences", "tables", thresholds=levels)
         assert [finding["severity"] for finding in report.findings()][:1] == ["critical"]
