@@ -20,7 +20,7 @@ def observe_custom(session: Session, question: CustomQuery, limit: int) -> list[
     try:
         # Their names resolve as they would in psql; ours are all in pg_catalog.
         session.fetch("RESET search_path")
-        rows = session.fetch(question.query)
+        rows = session.fetch_tuples(question.query)
     finally:
         session.fetch("ROLLBACK")
     if not rows:
@@ -28,8 +28,7 @@ def observe_custom(session: Session, question: CustomQuery, limit: int) -> list[
     return [_value(question.name, row) for row in rows[:limit]]
 
 
-def _value(name: str, row: dict[str, Any]) -> CustomValue:
-    cells = list(row.values())
+def _value(name: str, cells: tuple[Any, ...]) -> CustomValue:
     try:
         value = float(cells[0])
     except (TypeError, ValueError) as error:
