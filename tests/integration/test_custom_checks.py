@@ -16,7 +16,7 @@ def ask(health: Health, *checks: dict[str, Any], **options: Any) -> Report:
 
 
 def test_number_and_its_words(health: Health) -> None:
-    said = {"unit": "rows", "message": "Orders wait.", "remedy": "Start the dispatcher.", "critical": 100}
+    said = {"unit": "rows", "sentence": "Orders wait.", "remedy": "Start the dispatcher.", "critical": 100}
     (finding,) = ask(health, {"name": "backlog", "query": "SELECT 42", **said}).findings()
     assert finding == {
         "check": "backlog",
@@ -36,6 +36,7 @@ def test_number_and_its_words(health: Health) -> None:
     ("query", "value"),
     [
         ("SELECT 1.5", 1.5),
+        ("SELECT 2, NULL", 2),
         ("SELECT 3::numeric(10,2)", 3),
         ("SELECT true", 1),
         ("SELECT count(*) FROM generate_series(1, 5);", 5),
@@ -48,9 +49,7 @@ def test_number_and_its_words(health: Health) -> None:
 def test_values(health: Health, query: str, value: float) -> None:
     report = ask(health, {"name": "mine", "query": query})
     assert [(finding["check"], finding["value"]) for finding in report.findings()] == [("mine", value)]
-    assert report.metrics["custom"]["custom"] == [
-        {"check": "mine", "object": None, "value": value, "database": "app"}
-    ]
+    assert report.metrics["custom"]["custom"] == [{"check": "mine", "object": None, "value": value, "database": "app"}]
 
 
 def test_below(health: Health) -> None:
@@ -70,6 +69,16 @@ def test_one_finding_for_each_object(health: Health) -> None:
     ]
     ignoring = ask(health, check, ignore=[{"check": "key_tables_exist", "object": "pay*"}])
     assert [finding["object"] for finding in ignoring.findings()] == ["orders"]
+
+
+@pytest.mark.parametrize(("worse", "bad"), [("above", "30"), ("below", "1")])
+def test_limit_keeps_the_worst_rows(health: Health, worse: str, bad: str) -> None:
+    """The bad one comes last, or first and is followed by more than may be shown."""
+    rows = "SELECT n, n::text FROM generate_series(1, 30) n"
+    check = {"name": "rows", "query": rows, "worse": worse, "warning": 29 if worse == "above" else 2}
+    report = ask(health, check, limit=3)
+    assert [finding["object"] for finding in report.findings()] == [bad]
+    assert len(report.metrics["custom"]["custom"]) == 3
 
 
 def test_each_in_its_own_database(health: Health) -> None:
@@ -98,9 +107,7 @@ def test_each_in_its_own_database(health: Health) -> None:
     ],
 )
 def test_failure_costs_only_itself(health: Health, query: str, reason: str) -> None:
-    report = ask(
-        health, {"name": "bad", "query": query}, {"name": "good", "query": "SELECT 1"}, query_timeout=0.3
-    )
+    report = ask(health, {"name": "bad", "query": query}, {"name": "good", "query": "SELECT 1"}, query_timeout=0.3)
     assert list(report.unavailable()) == ["bad"]
     assert reason in report.unavailable()["bad"]
     assert [finding["check"] for finding in report.findings()] == ["good"]

@@ -14,7 +14,7 @@ from tests.integration.runner import Health
 from tests.integration.servers import Server
 
 NAMES = [
-    "it's \"quoted\"",
+    'it\'s "quoted"',
     "x'; DROP TABLE witness; --",
     '"; DROP TABLE witness; --',
     "100% %s %(limit)s %%",
@@ -73,7 +73,7 @@ def test_hostile_names(server: Server, health: Health, name: str) -> None:
             database=name,
             user=name,
             password=PASSWORD,
-            application_name="it's \"an\" app; --",
+            application_name='it\'s "an" app; --',
         )
         with busy as pid:
             levels = {
@@ -84,9 +84,7 @@ def test_hostile_names(server: Server, health: Health, name: str) -> None:
             }
             report = health(databases=[name], thresholds=levels, limit=1000)
         table = f"{name}.{name}"
-        objects = {
-            finding["check"]: finding["object"] for finding in report.findings() if finding["database"] == name
-        }
+        objects = {finding["check"]: finding["object"] for finding in report.findings() if finding["database"] == name}
         assert objects["dead_rows"] == table
         assert objects["unused_index_bytes"] == things["index"]
         assert objects["sequence_used_percent"] == f"{name}.{things['sequence']}"
