@@ -25,7 +25,9 @@ def observe_custom(session: Session, question: CustomQuery, limit: int) -> list[
         session.fetch("ROLLBACK")
     if not rows:
         raise QueryFailed("the query returned no row: let it return the value in its first column, 0 included")
-    return [_value(question.name, row) for row in rows[:limit]]
+    values = [_value(question.name, row) for row in rows]
+    # Every row is looked at before the worst are kept, or the one that matters could be cut off.
+    return sorted(values, key=lambda each: each.value, reverse=question.above)[:limit]
 
 
 def _value(name: str, cells: tuple[Any, ...]) -> CustomValue:
