@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import pytest
+
 from lab.waiting import wait_until
+from tests.integration.faults import replication
 from tests.integration.faults.scene import held, schema
 from tests.integration.faults.tables import FILLED
 from tests.integration.runner import Health, Report
@@ -70,6 +73,28 @@ def test_a_locked_sequence_is_listed_and_costs_no_other(server: Server, health: 
         report = health("sequences")
         assert "lock" in report.unavailable()["sequences"]
         assert [finding["object"] for finding in report.findings("sequence_used_percent")] == ["scene.other"]
+
+
+def test_many_locked_sequences_take_no_longer(server: Server, health: Health) -> None:
+    """As TRUNCATE ... RESTART IDENTITY of many tables locks them: each waited for would take half a second."""
+    owned = [f"CREATE TABLE scene.t{n} (id serial)" for n in range(60)]
+    truncate = "TRUNCATE " + ", ".join(f"scene.t{n}" for n in range(60)) + " RESTART IDENTITY"
+    with schema(server, *owned, "CREATE SEQUENCE scene.free", "SELECT nextval('scene.free')"):
+        with held(server, truncate):
+            report = health("sequences", timeout=5)
+        assert report.unavailable()["sequences"].startswith("60 sequences are locked")
+        assert "scene.free" in [row["sequence"] for row in report.metrics["sequences"]["sequences"]]
+
+
+def test_a_standby_passes_over_unlogged_sequences(server: Server, health: Health) -> None:
+    """It has them in its catalogue and refuses to read them."""
+    if server.version < 15:
+        pytest.skip("PostgreSQL 13 has no unlogged sequences")
+    with schema(server, "CREATE UNLOGGED SEQUENCE scene.u", "CREATE SEQUENCE scene.s", "SELECT nextval('scene.s')"):
+        replication.wait_for_standby(server)
+        report = health("sequences", standby=True)
+        assert report.unavailable() == {}
+        assert [row["sequence"] for row in report.metrics["sequences"]["sequences"]] == ["scene.s"]
 
 
 def test_a_locked_catalogue_costs_only_who_asks_it(server: Server, health: Health) -> None:

@@ -224,13 +224,9 @@ class _Observer:
         self._explain_bloat(name)
 
     def _sequences(self, session: Session, name: str) -> list[Any]:
-        rows, unreadable = observe_sequences(self._hurry(session), self._scope.limit)
-        if unreadable:
-            self._lost(
-                sequences.SEQUENCES,
-                name,
-                f"{unreadable} sequences may not be read: {sequences.SEQUENCES.advice}",
-            )
+        rows, reasons = observe_sequences(self._hurry(session), self._scope.limit)
+        for reason in reasons:
+            self._lost(sequences.SEQUENCES, name, reason)
         return rows
 
     def _statements(self, session: Session) -> list[Any]:
