@@ -34,9 +34,9 @@ def say(text: str) -> None:
 
 def image(releases: list[int]) -> None:
     began = time.monotonic()
-    built: list[str] = []
-    images.ensure_all(releases, lambda text: (say(text), built.append(text)))  # type: ignore[func-returns-value]
-    if built:
+    missing = images.missing(releases)
+    images.ensure_all(releases, say)
+    if missing:
         say(f"Images are ready after {time.monotonic() - began:.0f} s")
 
 

@@ -6,8 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from . import ledger
-from .checkout import LAB_ID, LABEL, ROOT
+from .checkout import BUILT_BY, LAB_ID, LABEL, ROOT
 from .docker import docker
 from .errors import LabError
 
@@ -31,78 +30,74 @@ MADE = (
 Say = Callable[[str], None]
 
 
-def ours(rows: Iterable[str], lab_id: str) -> list[str]:
-    """Ids of the rows "id name label" that belong to `lab_id`, by label or by name.
+def ours(rows: Iterable[str], lab_id: str) -> dict[str, str]:
+    """Id and name of the rows "id name label" that belong to `lab_id`, by label or by name.
 
     The name counts because Molecule's own networks carry no label of ours.
     """
-    found = []
+    found = {}
     for row in rows:
         identity, name, label = (*row.split("\t"), "", "")[:3]
         if label == lab_id or name.startswith(f"runbook-{lab_id}-"):
-            found.append(identity)
+            found[identity] = name
     return found
 
 
 def made_files(root: Path) -> list[Path]:
     """What to remove below the checkout; links are never followed."""
     found = [path for pattern in MADE for path in sorted(root.glob(pattern))]
-    gone = {root / ".venv", root / ".lab", root / "build", root / ".git"}
-    caches = (path for path in root.rglob("__pycache__") if not gone & set(path.parents))
-    return [*found, *sorted(caches)]
+    skipped = {root / ".git", *found}
+    caches = (path for path in sorted(root.rglob("__pycache__")) if not skipped & set(path.parents))
+    return [*found, *caches]
 
 
 def clean(say: Say) -> None:
-    """Containers before networks and images, which they hold; the ledger before its directory."""
-    if engine_answers():
-        say(f"Containers removed: {remove_containers()}")
-        say(f"Networks removed: {remove_networks()}")
-        say(f"Images removed: {remove_images(ledger.read(), say)}")
-    elif ledger.read():
+    """Containers before networks and images, which they hold."""
+    installed = shutil.which("docker") is not None
+    answers = installed and docker("info", check=False).returncode == 0
+    if answers:
+        remove_containers(say)
+        remove_networks(say)
+        remove_images(say)
+    remove_files(made_files(ROOT), say)
+    if installed and not answers:
         raise LabError(
-            f"{len(ledger.read())} images of this checkout are in a Docker engine that does not answer; "
-            "start it (tools/engine) and repeat, or remove .lab/images to forget them."
+            "The Docker engine does not answer, so what it may hold of this checkout stays; "
+            "start it (tools/engine) and repeat."
         )
-    say(f"Files and directories removed: {remove_files(made_files(ROOT))}")
+    say("Nothing of this checkout is left; the Docker engine and Debian packages stay.")
 
 
-def engine_answers() -> bool:
-    return shutil.which("docker") is not None and docker("info", check=False).returncode == 0
-
-
-def remove_containers() -> int:
+def remove_containers(say: Say) -> None:
     shape = f'{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Label "{LABEL}"}}}}'
-    found = ours(docker("ps", "--all", "--no-trunc", "--format", shape).stdout.splitlines(), LAB_ID)
-    if found:
-        docker("rm", "--force", "--volumes", *found)
-    return len(found)
+    for identity, name in ours(lines("ps", "--all", "--no-trunc", "--format", shape), LAB_ID).items():
+        docker("rm", "--force", "--volumes", identity)
+        say(f"Removed container {name}")
 
 
-def remove_networks() -> int:
+def remove_networks(say: Say) -> None:
     shape = f'{{{{.ID}}}}\t{{{{.Name}}}}\t{{{{.Label "{LABEL}"}}}}'
-    found = ours(docker("network", "ls", "--no-trunc", "--format", shape).stdout.splitlines(), LAB_ID)
-    if found:
-        docker("network", "rm", *found)
-    return len(found)
+    for identity, name in ours(lines("network", "ls", "--no-trunc", "--format", shape), LAB_ID).items():
+        docker("network", "rm", identity)
+        say(f"Removed network {name}")
 
 
-def remove_images(recorded: list[str], say: Say) -> int:
-    """The newest first, as older ones are their bases; one in use by someone else stays."""
-    removed = 0
-    present = set(docker("image", "ls", "--all", "--no-trunc", "--quiet").stdout.split())
-    for image in reversed(recorded):
-        if image not in present:
-            continue
-        done = docker("image", "rm", image, check=False)
-        if done.returncode == 0:
-            removed += 1
-        else:
-            say(f"Image {image[:19]} stays: {done.stderr.strip().splitlines()[-1]}")
-    return removed
+def remove_images(say: Say) -> None:
+    """The newest first, as older ones are their bases; one that something else uses stays."""
+    label = f"label={BUILT_BY}={LAB_ID}"
+    for identity in dict.fromkeys(lines("image", "ls", "--no-trunc", "--quiet", "--filter", label)):
+        tags = lines("image", "inspect", "--format", '{{join .RepoTags " "}}', identity)
+        name = "".join(tags) or identity
+        done = docker("image", "rm", identity, check=False)
+        last = (done.stderr.strip().splitlines() or [""])[-1]
+        say(f"Removed image {name}" if done.returncode == 0 else f"Image {name} stays: {last}")
 
 
-def remove_files(paths: Iterable[Path]) -> int:
-    removed = 0
+def lines(*argv: str) -> list[str]:
+    return docker(*argv).stdout.splitlines()
+
+
+def remove_files(paths: Iterable[Path], say: Say) -> None:
     for path in paths:
         try:
             if path.is_dir() and not path.is_symlink():
@@ -110,6 +105,7 @@ def remove_files(paths: Iterable[Path]) -> int:
             else:
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise LabError(f"{path} cannot be removed ({error.strerror}); remove it as its owner and repeat.") from None
-        removed += 1
-    return removed
+            why = f"{path} cannot be removed ({error.strerror}); remove it as its owner and repeat."
+            raise LabError(why) from None
+        if path.name != "__pycache__":
+            say(f"Removed {path.name}")

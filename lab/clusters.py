@@ -112,18 +112,25 @@ class Cluster:
         standby.configure({**SETTINGS, **(settings or {})})
         standby.write_hba(HBA)
         standby.start()
-        streaming = f"SELECT count(*) FROM pg_stat_replication WHERE application_name = '{slot}' AND state = 'streaming'"
-        wait_until(f"standby {slot} streams", lambda: self.psql(streaming) == "1")
+        wait_until(f"standby {slot} streams", lambda: slot in self.streaming_standbys())
         return standby
+
+    def streaming_standbys(self) -> list[str]:
+        """The application names of the standbys that stream from here now."""
+        sql = "SELECT application_name FROM pg_stat_replication WHERE state = 'streaming' ORDER BY 1"
+        return self.psql(sql).splitlines()
 
     def write_passfile(self, upstream: Cluster) -> None:
         """Let the node's postgres reach `upstream` by password, which never enters an argument."""
-        path, line = "/var/lib/postgresql/.pgpass", f"{upstream.node.ip}:{upstream.port}:*:postgres:{upstream.password}"
+        path = "/var/lib/postgresql/.pgpass"
+        line = f"{upstream.node.ip}:{upstream.port}:*:postgres:{upstream.password}"
         known = self.node.exec(["cat", path], check=False).stdout.splitlines()
         text = "".join(f"{entry}\n" for entry in [*known, line])
         self.node.write(path, text, owner="postgres:postgres", mode="0600")
 
-    def parameters(self, database: str = "postgres", user: str = "postgres", password: str | None = None) -> dict[str, str]:
+    def parameters(
+        self, database: str = "postgres", user: str = "postgres", password: str | None = None
+    ) -> dict[str, str]:
         """What `psycopg2.connect(**...)` needs to reach this cluster from this host."""
         return {
             "host": self.node.ip,
@@ -174,7 +181,8 @@ class Cluster:
     def promote(self) -> None:
         """Make a standby a primary and return when it takes writes."""
         self._pg_ctlcluster("promote")
-        wait_until(f"{self.unit} on {self.node.name} is promoted", lambda: self.psql("SELECT pg_is_in_recovery()") == "f")
+        where = f"{self.unit} on {self.node.name}"
+        wait_until(f"{where} is promoted", lambda: self.psql("SELECT pg_is_in_recovery()") == "f")
 
     def accepts_connections(self) -> bool:
         argv = ["pg_isready", "-q", "-p", str(self.port)]
@@ -190,4 +198,5 @@ class Cluster:
         self.node.exec([*argv, str(self.version), self.name, "--", *initdb])
 
     def _pg_ctlcluster(self, *words: str) -> None:
-        self.node.exec(["pg_ctlcluster", "--skip-systemctl-redirect", str(self.version), self.name, *words], user="postgres")
+        argv = ["pg_ctlcluster", "--skip-systemctl-redirect", str(self.version), self.name, *words]
+        self.node.exec(argv, user="postgres")

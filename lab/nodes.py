@@ -69,11 +69,12 @@ class Node:
         image = images.ensure(release)
         node.stop()
         options = [*BOOT_OPTIONS, f"--shm-size={shm_size}"]
-        options += [f"--tmpfs={path}:{how}" if how else f"--tmpfs={path}" for path, how in (tmpfs or {}).items()]
+        options += [f"--tmpfs={path}:{how}".rstrip(":") for path, how in (tmpfs or {}).items()]
         options += [f"--network={network}"] if network else []
         options += [f"--ip={ip}"] if ip else []
-        labels = [f"--label={LABEL}={LAB_ID}", f"--label={LABEL}.node={name}", f"--label={LABEL}.release={release}"]
-        docker("run", "--detach", f"--name={node.container}", f"--hostname={name}", *labels, *options, image)
+        options += [f"--label={LABEL}={LAB_ID}"]
+        options += [f"--label={LABEL}.node={name}", f"--label={LABEL}.release={release}"]
+        docker("run", "--detach", f"--name={node.container}", f"--hostname={name}", *options, image)
         node.wait_until_booted(boot_bound)
         return node
 
@@ -118,6 +119,7 @@ class Node:
 
     def wait_until_booted(self, bound: float = BOOT_BOUND) -> None:
         """Return when systemd is done starting; a failed unit of Debian's own does not matter."""
+
         def booted() -> bool:
             state = self.exec(["systemctl", "is-system-running"], check=False).stdout.strip()
             return state in ("running", "degraded")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .errors import LabError
 
 
-def wait_until(what: str, predicate: Callable[[], object], *, bound: float = 30.0, pause: float = 0.1) -> None:
+def wait_until(what: str, predicate: Callable[[], object], bound: float = 30.0, pause: float = 0.1) -> None:
     """Return when `predicate()` is true; `what` completes the sentence of the failure."""
     deadline = time.monotonic() + bound
     while not predicate():

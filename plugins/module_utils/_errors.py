@@ -1,0 +1,35 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can go wrong, each as one sentence that an operator can act on."""
+
+from __future__ import annotations
+
+
+class Problem(Exception):
+    """A condition that ends the module: what was found, where, what to do next."""
+
+    @property
+    def sentence(self) -> str:
+        return str(self)
+
+
+class Refused(Problem):
+    """What was asked for cannot be done as asked; nothing was changed."""
+
+
+class Unreachable(Problem):
+    """The server does not take connections, or stopped answering on one."""
+
+
+class QueryFailed(Problem):
+    """The server answered a query with an error; the session is still usable."""
+
+
+class TookTooLong(QueryFailed):
+    """The server gave a query up because its time limit or lock limit passed."""
+
+
+class NotPermitted(QueryFailed):
+    """The role lacks a privilege for the query."""

@@ -1,0 +1,110 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Indexes that are broken, unused, or there twice; sequences are in their own room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import DATABASE, Probe
+
+
+@dataclass(frozen=True)
+class InvalidIndex:
+    table: str
+    index: str
+
+
+# One that is being built right now is invalid until it is finished.
+INVALID_INDEXES = Probe(
+    name="invalid_indexes",
+    subset="indexes",
+    scope=DATABASE,
+    row=InvalidIndex,
+    sql={
+        13: """
+SELECT n.nspname || '.' || t.relname AS "table", c.relname::text AS index
+  FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indexrelid
+  JOIN pg_class t ON t.oid = i.indrelid
+  JOIN pg_namespace n ON n.oid = t.relnamespace
+ WHERE NOT (i.indisvalid AND i.indisready AND i.indislive)
+   AND i.indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index)
+ ORDER BY 1, 2
+ LIMIT %(limit)s
+"""
+    },
+)
+
+
+@dataclass(frozen=True)
+class UnusedIndex:
+    table: str
+    index: str
+    bytes: int
+
+
+# Indexes that guard a rule (unique, exclusion, primary key) or that CLUSTER and
+# logical replication name are in use without ever being scanned.
+UNUSED_INDEXES = Probe(
+    name="unused_indexes",
+    subset="indexes",
+    scope=DATABASE,
+    row=UnusedIndex,
+    sql={
+        13: """
+SELECT n.nspname || '.' || t.relname AS "table", c.relname::text AS index,
+       c.relpages::bigint * %(block_bytes)s AS bytes
+  FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indexrelid
+  JOIN pg_class t ON t.oid = i.indrelid
+  JOIN pg_namespace n ON n.oid = t.relnamespace
+ WHERE c.relkind = 'i' AND c.oid >= 16384 AND n.nspname <> 'pg_toast' AND t.relpersistence <> 't'
+   AND i.indisvalid AND NOT (i.indisunique OR i.indisexclusion OR i.indisclustered OR i.indisreplident)
+   AND pg_stat_get_numscans(i.indexrelid) = 0
+ ORDER BY c.relpages DESC, 1, 2
+ LIMIT %(limit)s
+"""
+    },
+)
+
+
+@dataclass(frozen=True)
+class DuplicateIndex:
+    table: str
+    indexes: list[str]
+    wasted_bytes: int
+
+
+# Expressions are compared as the parser stored them, less the positions at
+# which they stood in the statement that made them.
+DUPLICATE_INDEXES = Probe(
+    name="duplicate_indexes",
+    subset="indexes",
+    scope=DATABASE,
+    row=DuplicateIndex,
+    sql={
+        13: r"""
+SELECT n.nspname || '.' || t.relname AS "table", same.indexes, same.wasted * %(block_bytes)s AS wasted_bytes
+  FROM (SELECT i.indrelid, array_agg(c.relname::text ORDER BY c.relname) AS indexes,
+               (sum(c.relpages) - max(c.relpages))::bigint AS wasted
+          FROM pg_index i
+          JOIN pg_class c ON c.oid = i.indexrelid
+         WHERE c.relkind = 'i' AND c.oid >= 16384 AND i.indisvalid
+         GROUP BY i.indrelid, c.relam, i.indkey::text, i.indclass::text, i.indcollation::text, i.indoption::text,
+                  i.indnkeyatts, i.indisexclusion,
+                  regexp_replace(i.indexprs::text, ':location -?\d+', '', 'g'),
+                  regexp_replace(i.indpred::text, ':location -?\d+', '', 'g')
+        HAVING count(*) > 1) same
+  JOIN pg_class t ON t.oid = same.indrelid
+  JOIN pg_namespace n ON n.oid = t.relnamespace
+ WHERE n.nspname <> 'pg_toast'
+ ORDER BY same.wasted DESC, 1
+ LIMIT %(limit)s
+"""
+    },
+)
+
+PROBES = (INVALID_INDEXES, UNUSED_INDEXES, DUPLICATE_INDEXES)

@@ -1,0 +1,53 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The edge to Ansible: options in, one result out, every problem a sentence."""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+from typing import Any, Mapping
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._session import DRIVER_MISSING
+
+
+class Module:
+    """Wraps a module's run: what is raised inside becomes the failure, what is reported the result."""
+
+    def __init__(self, options: Mapping[str, Any], **rules: Any) -> None:
+        self._ansible = AnsibleModule(argument_spec=dict(options), supports_check_mode=True, **rules)
+        self._result: dict[str, Any] = {}
+        self.params: dict[str, Any] = self._ansible.params
+
+    def __enter__(self) -> Module:
+        if DRIVER_MISSING is not None:
+            self._ansible.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_MISSING)
+        return self
+
+    def report(self, **result: Any) -> None:
+        self._result = result
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._ansible.exit_json(**{"changed": False, **self._result})
+        if isinstance(error, Problem):
+            self._ansible.fail_json(msg=error.sentence)
+        if isinstance(error, Exception):
+            self._ansible.fail_json(msg=_defect(error))
+
+
+def _defect(error: Exception) -> str:
+    """An error nobody foresaw, as a sentence: the place is named, the trace is not shown."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "an unknown place"
+    return (
+        f"The module met a condition it does not know, {type(error).__name__} at {place} ({error}); "
+        "nothing more was done, please report it with the server's version."
+    )

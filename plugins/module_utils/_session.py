@@ -1,0 +1,137 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The only place that uses the driver: connect, fetch, and never wait for ever.
+
+libpq's blocking calls trust the server to answer, and a server whose processes
+are stopped keeps its sockets open without ever doing so. Connections are
+therefore non-blocking, and every wait here has a deadline.
+"""
+
+from __future__ import annotations
+
+import select
+import traceback
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.runbook.postgres.plugins.module_utils._connection import where
+from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import (
+    NotPermitted,
+    Problem,
+    QueryFailed,
+    TookTooLong,
+    Unreachable,
+)
+
+try:
+    import psycopg2
+    import psycopg2.extensions
+    import psycopg2.sql
+except ImportError:
+    psycopg2 = None
+    DRIVER_MISSING: str | None = traceback.format_exc()
+else:
+    DRIVER_MISSING = None
+
+Row = Mapping[str, Any]
+
+# How long past its own limits a server may take to say so before it counts as hung.
+GRACE_SECONDS = 2.0
+
+# By SQLSTATE: query_canceled, lock_not_available, insufficient_privilege.
+_KINDS = {"57014": TookTooLong, "55P03": TookTooLong, "42501": NotPermitted}
+
+
+def identifier(*names: str) -> Any:
+    """A (qualified) SQL identifier, quoted by the driver whatever the name holds."""
+    return psycopg2.sql.Identifier(*names)
+
+
+def compose(template: str, **parts: Any) -> Any:
+    """A statement whose {placeholders} are composed by the driver, never by string formatting."""
+    return psycopg2.sql.SQL(template).format(**parts)
+
+
+def joined(separator: str, parts: Sequence[Any]) -> Any:
+    return psycopg2.sql.SQL(separator).join(parts)
+
+
+class Session:
+    """One connection; each statement is its own transaction unless read_only() is open."""
+
+    def __init__(self, parameters: Mapping[str, Any], deadline: Deadline) -> None:
+        self._where = where(parameters)
+        self._statement_seconds = deadline.remaining()
+        # How many statements this session ran: what it adds to the server's own counters.
+        self.statements = 0
+        try:
+            self._connection = psycopg2.connect(
+                **{"client_encoding": "UTF8", "fallback_application_name": "runbook.postgres", **parameters},
+                async_=True,
+            )
+            self._wait(deadline)
+        except psycopg2.Error as error:
+            raise Unreachable(f"PostgreSQL at {self._where} refused the connection: {_one_line(error)}.") from error
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._connection.close()
+
+    def limit(self, settings: Mapping[str, str], statement_seconds: float) -> None:
+        """Set limits that the server enforces, and the time after which we stop believing it will."""
+        self._statement_seconds = statement_seconds
+        limits = {"statement_timeout": f"{max(1, int(statement_seconds * 1000))}", **settings}
+        names = list(limits)
+        calls = ", ".join("set_config(%s, %s, false)" for _name in names)
+        self.fetch(f"SELECT {calls}", [part for name in names for part in (name, limits[name])])
+
+    def fetch(self, query: Any, values: Any = None) -> list[dict[str, Any]]:
+        """Run one statement and return its rows as dictionaries; values are bound, not formatted."""
+        self.statements += 1
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(query, values)
+                self._wait(Deadline(self._statement_seconds + GRACE_SECONDS))
+                if cursor.description is None:
+                    return []
+                columns = [column.name for column in cursor.description]
+                return [dict(zip(columns, row)) for row in cursor]
+        except psycopg2.Error as error:
+            raise self._problem(error) from error
+        except UnicodeDecodeError as error:
+            raise QueryFailed(f"the answer holds text that is not valid UTF-8 ({error.reason})") from error
+
+    def _problem(self, error: Any) -> Problem:
+        if self._connection.closed or error.pgcode is None:
+            return Unreachable(f"PostgreSQL at {self._where} closed the connection: {_one_line(error)}.")
+        return _KINDS.get(error.pgcode, QueryFailed)(_one_line(error))
+
+    def _wait(self, deadline: Deadline) -> None:
+        """Let the driver work until it is done, but not past the deadline."""
+        poller = select.poll()
+        descriptor = None
+        while True:
+            state = self._connection.poll()
+            if state == psycopg2.extensions.POLL_OK:
+                return
+            if descriptor is not None:
+                # libpq may change the socket while it tries one address after another.
+                poller.unregister(descriptor)
+            descriptor = self._connection.fileno()
+            poller.register(descriptor, select.POLLIN if state == psycopg2.extensions.POLL_READ else select.POLLOUT)
+            if not poller.poll(deadline.remaining() * 1000):
+                self._connection.close()
+                raise Unreachable(
+                    f"PostgreSQL at {self._where} takes connections but does not answer: "
+                    "look for stopped processes, a full disk or a frozen host."
+                )
+
+
+def _one_line(error: Any) -> str:
+    """The server's own words without its line breaks, hints and trailing full stop."""
+    text = getattr(getattr(error, "diag", None), "message_primary", None) or str(error)
+    return " ".join(text.split()).rstrip(".")
