@@ -20,9 +20,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -234,6 +235,19 @@ def chosen(names: Sequence[str]) -> list[Part]:
 # What came of it
 
 
+T = TypeVar("T")
+
+
+def figures(report: Path | None, read: Callable[[str], T]) -> T | None:
+    """What a report says; None when there is none or it was cut off, which the exit code tells already."""
+    if report is None:
+        return None
+    try:
+        return read((ROOT / report).read_text(encoding="utf-8"))
+    except (OSError, ValueError, LookupError, ElementTree.ParseError):
+        return None
+
+
 def read_junit(text: str) -> Count:
     """The tests of a pytest run; an error in a fixture or a file is a failure."""
     suites = list(ElementTree.fromstring(text).iter("testsuite"))
@@ -247,8 +261,9 @@ def read_junit(text: str) -> Count:
 def read_coverage(text: str) -> str:
     """Line and branch coverage in words."""
     totals = json.loads(text)["totals"]
-    branches = totals["num_branches"]
-    share = 100 * totals["covered_branches"] / branches if branches else 100
+    if not totals.get("num_branches"):
+        return f"coverage {totals['percent_covered']:.1f}%, no branches"
+    share = 100 * totals["covered_branches"] / totals["num_branches"]
     return f"coverage {totals['percent_covered']:.1f}%, branches {share:.1f}%"
 
 
@@ -368,12 +383,9 @@ def perform(part: Part, step: Step) -> Outcome:
     code, trouble = run(step, log)
     seconds = time.monotonic() - started
     said = log.read_text(errors="replace").rstrip()
-    tests = (
-        read_junit((ROOT / step.junit).read_text()) if step.junit and (ROOT / step.junit).exists() else None
-    )
-    notes = [str(tests)] if tests else []
-    if step.coverage and (ROOT / step.coverage).exists():
-        notes.append(read_coverage((ROOT / step.coverage).read_text()))
+    tests = figures(step.junit, read_junit)
+    coverage = figures(step.coverage, read_coverage)
+    notes = [str(found) for found in (tests, coverage) if found]
     state = "ok" if code == 0 else "failed"
     print(
         f"{state if code == 0 else 'FAILED'}  {duration(seconds)}{''.join(f'  ({note})' for note in notes)}"

@@ -51,11 +51,22 @@ def test_an_exit_code_is_never_lost(exit_code: int, tests: Count | None, expecte
 
 @pytest.mark.parametrize(
     ("branches", "covered", "expected"),
-    [(8, 6, "coverage 91.2%, branches 75.0%"), (0, 0, "coverage 91.2%, branches 100.0%")],
+    [(8, 6, "coverage 91.2%, branches 75.0%"), (0, 0, "coverage 91.2%, no branches")],
 )
 def test_coverage_is_told_with_its_branches(branches: int, covered: int, expected: str) -> None:
     totals = {"percent_covered": 91.23, "num_branches": branches, "covered_branches": covered}
     assert check.read_coverage(json.dumps({"totals": totals})) == expected
+
+
+@pytest.mark.parametrize("text", ["", "<testsuite", '{"totals"', '{"totals": {}}'])
+def test_a_report_that_was_cut_off_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    monkeypatch.setattr(check, "ROOT", tmp_path)
+    (tmp_path / "report").write_text(text)
+    assert check.figures(Path("report"), check.read_junit) is None
+    assert check.figures(Path("report"), check.read_coverage) is None
+    assert check.figures(Path("missing"), check.read_junit) is None
 
 
 def test_the_last_line_is_the_totals_alone() -> None:
