@@ -59,7 +59,8 @@ def create_monitoring_role(cluster: Cluster) -> None:
         """
     )
     # The driver finds it there by itself; neither inventory nor arguments hold it.
-    cluster.node.write("/root/.pgpass", f"*:{cluster.port}:*:monitoring:{password}\n", mode="0600")
+    passfile = f"*:{cluster.port}:*:monitoring:{password}\n"
+    cluster.node.write("/var/lib/postgresql/.pgpass", passfile, owner="postgres:postgres", mode="0600")
 
 
 def put_under_load(cluster: Cluster) -> None:
@@ -77,7 +78,7 @@ def print_report() -> None:
     say(f"$ {program} {' '.join(words)}\n")
     beside = Path(sys.executable).parent / program  # the virtualenv's own, whatever PATH says
     done = subprocess.run(
-        [str(beside), *words, "-e", f"pg_health_report_dir={REPORTS}"],
+        [str(beside), *words, "-e", f"health_report_dir={REPORTS}"],
         check=False,
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},

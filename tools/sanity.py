@@ -109,9 +109,7 @@ def not_run(output: str, pythons: Sequence[str], own: str) -> list[str]:
     """The tests that did not run, each with its reason."""
     idle = idle_tests(output)
     found = [f"{', '.join(idle)}: the collection has no file of that kind"] if idle else []
-    found += [
-        line.split("WARNING: ", 1)[-1] for line in output.splitlines() if "Skipping sanity test" in line
-    ]
+    found += [line.split("WARNING: ", 1)[-1] for line in output.splitlines() if "Skipping sanity test" in line]
     others = [version for version in pythons if version != own]
     if others:
         found.append(f"compile and import on Python {', '.join(others)}: they run on {own}, the one of .venv")

@@ -11,9 +11,11 @@ therefore non-blocking, and every wait here has a deadline.
 
 from __future__ import annotations
 
+import re
 import select
 import traceback
-from typing import Any, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import where
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
@@ -21,19 +23,19 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import (
     NotPermitted,
     Problem,
     QueryFailed,
+    Silent,
     TookTooLong,
     Unreachable,
 )
 
+DRIVER_MISSING: str | None = None
 try:
     import psycopg2
     import psycopg2.extensions
     import psycopg2.sql
 except ImportError:
-    psycopg2 = None
-    DRIVER_MISSING: str | None = traceback.format_exc()
-else:
-    DRIVER_MISSING = None
+    # The module says so before it gets as far as using the driver.
+    DRIVER_MISSING = traceback.format_exc()
 
 Row = Mapping[str, Any]
 
@@ -73,7 +75,7 @@ class Session:
             )
             self._wait(deadline)
         except psycopg2.Error as error:
-            raise Unreachable(f"PostgreSQL at {self._where} refused the connection: {_one_line(error)}.") from error
+            raise Unreachable(f"PostgreSQL at {self._where} refused the connection: {_refusal(error)}.") from error
 
     def __enter__(self) -> Session:
         return self
@@ -125,10 +127,20 @@ class Session:
             poller.register(descriptor, select.POLLIN if state == psycopg2.extensions.POLL_READ else select.POLLOUT)
             if not poller.poll(deadline.remaining() * 1000):
                 self._connection.close()
-                raise Unreachable(
+                raise Silent(
                     f"PostgreSQL at {self._where} takes connections but does not answer: "
                     "look for stopped processes, a full disk or a frozen host."
                 )
+
+
+_ADDRESS = re.compile(r"^connection to server (?:at|on socket) .*? failed: ")
+
+
+def _refusal(error: Any) -> str:
+    """Why each attempt failed, once: libpq tries addresses in turn, each with TLS and without, and adds hints."""
+    lines = [line for line in str(error).splitlines() if line.strip() and not line[0].isspace()]
+    reasons = [_ADDRESS.sub("", line).replace("FATAL:", "").strip().rstrip(".") for line in lines]
+    return "; ".join(dict.fromkeys(reasons)) or "no reason given"
 
 
 def _one_line(error: Any) -> str:

@@ -297,11 +297,6 @@ ansible_facts:
           returned: always
           type: str
           sample: warning
-        down_reason:
-          description:
-            - Why the status is C(down), else null.
-          returned: always
-          type: str
         server:
           description:
             - Who answered; empty when nobody did.

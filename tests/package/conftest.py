@@ -59,16 +59,12 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "ansible.cfg").write_text("")
     build = ROOT / "build"
     builder = Ansible(CORES["locked"], home, home / "none")
-    builder.succeed(
-        "ansible-galaxy", "collection", "build", str(ROOT), "--output-path", str(build), "--force"
-    )
+    builder.succeed("ansible-galaxy", "collection", "build", str(ROOT), "--output-path", str(build), "--force")
     return max(build.glob("runbook-postgres-*.tar.gz"), key=lambda path: path.stat().st_mtime)
 
 
 @pytest.fixture(scope="session", params=sorted(CORES))
-def ansible(
-    request: pytest.FixtureRequest, tarball: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Ansible:
+def ansible(request: pytest.FixtureRequest, tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
     """An ansible-core for which the tarball was installed into an empty path."""
     home = tmp_path_factory.mktemp(f"core-{request.param}")
     (home / "ansible.cfg").write_text("")

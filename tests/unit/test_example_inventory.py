@@ -63,9 +63,7 @@ def test_yamllint_has_nothing_to_say() -> None:
 
 def test_a_secret_is_named_and_never_written() -> None:
     secrets = [
-        value
-        for path in sorted(EXAMPLE.rglob("*.yml"))
-        for value in passwords(yaml.safe_load(path.read_text()))
+        value for path in sorted(EXAMPLE.rglob("*.yml")) for value in passwords(yaml.safe_load(path.read_text()))
     ]
     assert secrets
     assert all(value.startswith("{{ vault_") for value in secrets)

@@ -40,10 +40,7 @@ def accepted(source: str, directory: Path) -> bool:
         str(path),
     )
     vermin = (str(BIN / "vermin"), "--target=3.9-", "--violations", "--no-tips", str(path))
-    return all(
-        subprocess.run(command, capture_output=True, check=False).returncode == 0
-        for command in (ruff, vermin)
-    )
+    return all(subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in (ruff, vermin))
 
 
 @pytest.mark.parametrize("name", sorted(TOO_NEW))

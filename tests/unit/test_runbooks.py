@@ -10,9 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LAST = {"A": 24, "B": 22, "C": 14, "D": 23, "E": 15}
-ROW = re.compile(
-    r"^\| (?P<id>[A-E]\d+) \| (?P<procedure>[^|]+) \| (?P<runs_as>[^|]+) \| (?P<how_far>[^|]+) \|$"
-)
+ROW = re.compile(r"^\| (?P<id>[A-E]\d+) \| (?P<procedure>[^|]+) \| (?P<runs_as>[^|]+) \| (?P<how_far>[^|]+) \|$")
 PLAYBOOK = re.compile(r"`runbook\.postgres\.(\w+)`")
 
 

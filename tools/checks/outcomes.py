@@ -93,12 +93,9 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     for part in dict.fromkeys(outcome.part for outcome in outcomes):
         mine = [outcome for outcome in outcomes if outcome.part == part]
         seconds = duration(sum(outcome.seconds for outcome in mine))
-        rows.append(
-            (part.name, seconds, "ok" if all(outcome.state == "ok" for outcome in mine) else "FAILED", "")
-        )
+        rows.append((part.name, seconds, "ok" if all(outcome.state == "ok" for outcome in mine) else "FAILED", ""))
         rows.extend(
-            (f"  {outcome.step.title}", duration(outcome.seconds), outcome.state, outcome.note)
-            for outcome in mine
+            (f"  {outcome.step.title}", duration(outcome.seconds), outcome.state, outcome.note) for outcome in mine
         )
     title_width = max((len(row[0]) for row in rows), default=0)
     time_width = max((len(row[1]) for row in rows), default=0)

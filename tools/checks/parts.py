@@ -112,9 +112,7 @@ def lint() -> Part:
             Step("mypy plugins", (".venv/bin/mypy", "-p", "ansible_collections.runbook.postgres.plugins")),
             Step("mypy tools and tests", (".venv/bin/mypy", *own_tools)),
             Step("yamllint", (".venv/bin/yamllint", "--strict", ".")),
-            Step(
-                "ansible-lint", (tool("ansible-lint"), "--offline", "--profile", "production"), cwd=COLLECTION
-            ),
+            Step("ansible-lint", (tool("ansible-lint"), "--offline", "--profile", "production"), cwd=COLLECTION),
             *(Step(f"bash -n {name}", ("bash", "-n", name)) for name in shell_scripts()),
             Step("changelog", (".venv/bin/antsibull-changelog", "lint")),
         ),

@@ -86,9 +86,7 @@ def perform(part: Part, step: Step) -> Outcome:
     coverage = figures(step.coverage and ROOT / step.coverage, read_coverage)
     notes = [str(found) for found in (tests, coverage) if found]
     state = "ok" if code == 0 else "failed"
-    print(
-        f"{state if code == 0 else 'FAILED'}  {duration(seconds)}{''.join(f'  ({note})' for note in notes)}"
-    )
+    print(f"{state if code == 0 else 'FAILED'}  {duration(seconds)}{''.join(f'  ({note})' for note in notes)}")
     if code != 0:
         if said:
             print(f"\n{said}\n")

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Sequence
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.sessions import LockParty
 
@@ -44,15 +44,13 @@ def blocking_forest(parties: Sequence[LockParty]) -> list[Blocked]:
     placed: set[int] = set()
     roots = sorted(blocker for blocker in waiters if blocker not in waiting)
     forest = [_tree(root, by_pid, waiters, placed) for root in roots]
-    for pid in sorted(waiting):
-        if pid not in placed and pid in waiters:
-            forest.append(_tree(pid, by_pid, waiters, placed))
+    # One by one: the tree of the first takes in the others of its circle.
+    circles = (pid for pid in sorted(waiting) if pid not in placed and pid in waiters)
+    forest += [_tree(pid, by_pid, waiters, placed) for pid in circles]
     return sorted(forest, key=lambda tree: (-tree.count(), tree.pid))
 
 
-def _tree(
-    root: int, by_pid: dict[int, LockParty], waiters: dict[int, list[int]], placed: set[int]
-) -> Blocked:
+def _tree(root: int, by_pid: dict[int, LockParty], waiters: dict[int, list[int]], placed: set[int]) -> Blocked:
     """Built level by level, not by recursion: a queue may be as long as max_connections."""
     top = Blocked(root, by_pid.get(root))
     placed.add(root)

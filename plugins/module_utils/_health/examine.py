@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import libpq_parameters
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused, Unreachable
@@ -19,7 +20,12 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.checks.ot
 from ansible_collections.runbook.postgres.plugins.module_utils._health.facts import facts
 from ansible_collections.runbook.postgres.plugins.module_utils._health.judge import Accepted, judge
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observe import observe
-from ansible_collections.runbook.postgres.plugins.module_utils._health.request import Scope, chosen_subsets, custom_queries, positive
+from ansible_collections.runbook.postgres.plugins.module_utils._health.request import (
+    Scope,
+    chosen_subsets,
+    custom_queries,
+    positive,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.thresholds import merged
 
 
@@ -65,7 +71,7 @@ def examine(options: Mapping[str, Any]) -> dict[str, Any]:
     """The health of the server that the options lead to."""
     health = Examination.from_options(options).facts()
     if health["status"] == "down" and options["on_unreachable"] == "fail":
-        raise Unreachable(health["down_reason"])
+        raise Unreachable(health["findings"][0]["message"])
     return health
 
 
@@ -92,5 +98,7 @@ def _accepted(rules: Sequence[Mapping[str, Any]], checks: Mapping[str, Check]) -
     """A rule that names no check would accept nothing, and its author believe otherwise."""
     for rule in rules:
         if not any(fnmatchcase(name, rule["check"]) for name in checks):
-            raise Refused(f"ignore names '{rule['check']}', which is no check: choose from {', '.join(sorted(checks))}.")
+            raise Refused(
+                f"ignore names '{rule['check']}', which is no check: choose from {', '.join(sorted(checks))}."
+            )
     return tuple(Accepted(rule["check"], rule["object"]) for rule in rules)

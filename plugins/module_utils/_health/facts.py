@@ -6,15 +6,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Sequence
+from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health import catalog
-from ansible_collections.runbook.postgres.plugins.module_utils._health.blocking import Blocked, blocking_forest
+from ansible_collections.runbook.postgres.plugins.module_utils._health.blocking import (
+    Blocked,
+    blocking_forest,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import server as server_catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import sessions
 from ansible_collections.runbook.postgres.plugins.module_utils._health.judge import Finding, status
-from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed, Probe, Seen, Server
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import (
+    Observed,
+    Probe,
+    Seen,
+)
 
 # Read for our own use, or shown elsewhere in another form.
 _NOT_SHOWN = {server_catalog.PENDING_SETTINGS, sessions.LOCK_PARTIES}
@@ -24,7 +32,6 @@ _OWN_USE = ("monitor", "same_host", "block_bytes", "now")
 def facts(observed: Observed, findings: Sequence[Finding], duration_ms: int) -> dict[str, Any]:
     return {
         "status": status(observed, findings),
-        "down_reason": observed.down,
         "server": _server(observed),
         "metrics": _metrics(observed),
         "findings": [_rounded(asdict(each)) for each in findings],

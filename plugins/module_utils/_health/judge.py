@@ -6,11 +6,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Iterable, Mapping, Sequence
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.check import CRITICAL, INFO, WARNING, Check, Levels, Measure
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
+    CRITICAL,
+    INFO,
+    WARNING,
+    Check,
+    Levels,
+    Measure,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
 GRAVEST_FIRST = (CRITICAL, WARNING, INFO)
@@ -49,7 +56,7 @@ def judge(
     limit: int = 10,
 ) -> list[Finding]:
     """The findings, the gravest first; of each check at most so many, the worst of them."""
-    findings: list[Finding] = []
+    findings: list[Finding] = [] if observed.down is None else [_unreachable(observed.down)]
     for name, check in checks.items():
         found = _findings(check, levels[name], check.measure(observed))
         kept = [each for each in found if not any(rule.covers(each) for rule in accepted)]
@@ -73,6 +80,22 @@ def severity(check: Check, levels: Levels, value: float) -> str | None:
         if level is not None and (value > level if check.above else value < level):
             return name
     return None
+
+
+def _unreachable(reason: str) -> Finding:
+    """Not a check: it has no level to set and cannot be accepted."""
+    return Finding(
+        check="unreachable",
+        severity=CRITICAL,
+        value=1,
+        warning=None,
+        critical=0,
+        unit="servers",
+        object=None,
+        database=None,
+        message=reason,
+        remedy="Look at the service, its log, the disk and the network; then at pg_hba.conf and max_connections.",
+    )
 
 
 def _findings(check: Check, levels: Levels, measures: Iterable[Measure]) -> Iterable[Finding]:

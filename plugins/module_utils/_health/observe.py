@@ -6,20 +6,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import NotPermitted, Problem, QueryFailed, TookTooLong, Unreachable
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import (
+    NotPermitted,
+    Problem,
+    QueryFailed,
+    Silent,
+    TookTooLong,
+    Unreachable,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health import catalog
-from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import bloat, custom, pooler, sequences, server, statements, storage
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import (
+    bloat,
+    custom,
+    pooler,
+    sequences,
+    server,
+    statements,
+    storage,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.custom import observe_custom
-from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.disks import elsewhere, observe_disks
-from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.pooler import observe_pooler, observe_pools
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.disks import (
+    elsewhere,
+    observe_disks,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.pooler import (
+    observe_pooler,
+    observe_pools,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.rate import RateSample
-from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.sequences import observe_sequences
-from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.statements import heaviest_statements, statements_home
-from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import CLUSTER, DATABASE, Observed, Probe, Seen, Server, Unavailable
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.sequences import (
+    observe_sequences,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.statements import (
+    heaviest_statements,
+    statements_home,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import (
+    CLUSTER,
+    DATABASE,
+    Observed,
+    Probe,
+    Seen,
+    Server,
+    Unavailable,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.request import Scope
 from ansible_collections.runbook.postgres.plugins.module_utils._health.sql_text import masked
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
@@ -92,18 +127,29 @@ class _Observer:
     def _attempt(self, probe: Probe, database: str | None, ask: Callable[[], Sequence[Any]]) -> None:
         """Record what a question yields, or why it yields nothing."""
         if self._deadline.passed():
-            self._lost(probe, database, f"the {self._scope.total_seconds:g} s for the whole run (timeout) were used up")
+            self._lost(
+                probe,
+                database,
+                f"the {self._scope.total_seconds:g} s for the whole run (timeout) were used up",
+            )
             return
         try:
             rows = ask()
         except TookTooLong as error:
-            self._lost(probe, database, f"{error.sentence}: it is given {self._scope.query_seconds:g} s (query_timeout)")
+            self._lost(
+                probe,
+                database,
+                f"{error.sentence}: it is given {self._scope.query_seconds:g} s (query_timeout)",
+            )
         except NotPermitted as error:
             self._lost(probe, database, f"{error.sentence}: {probe.advice}" if probe.advice else error.sentence)
         except QueryFailed as error:
             self._lost(probe, database, error.sentence)
         else:
             self.observed.add(probe, [Seen(database, row) for row in rows])
+
+    def _no_time(self) -> str:
+        return f"the {self._scope.total_seconds:g} s for the whole run (timeout) were used up"
 
     def _lost(self, probe: Probe, database: str | None, reason: str) -> None:
         self.observed.unavailable.append(Unavailable(probe.name, reason, database))
@@ -153,18 +199,19 @@ class _Observer:
         if not asked and not (examined and self._probes(DATABASE)):
             return
         if self._deadline.passed():
-            reason = f"the {self._scope.total_seconds:g} s for the whole run (timeout) were used up"
-            self.observed.unavailable.append(Unavailable("connection", reason, name))
+            self.observed.unavailable.append(Unavailable("connection", self._no_time(), name))
             return
         try:
             session = self._connect({**self._connection, "dbname": name})
+            with session:
+                if examined:
+                    self._database(session, name)
+                self._custom(session, name)
+        except Silent:
+            raise
         except Problem as error:
+            # Dropped, closed to this role, or this session was ended: the server itself goes on.
             self.observed.unavailable.append(Unavailable("connection", error.sentence.rstrip("."), name))
-            return
-        with session:
-            if examined:
-                self._database(session, name)
-            self._custom(session, name)
 
     def _database(self, session: Session, name: str) -> None:
         for probe in self._probes(DATABASE):
@@ -178,7 +225,11 @@ class _Observer:
     def _sequences(self, session: Session, name: str) -> list[Any]:
         rows, unreadable = observe_sequences(self._hurry(session), self._scope.limit)
         if unreadable:
-            self._lost(sequences.SEQUENCES, name, f"{unreadable} sequences may not be read: {sequences.SEQUENCES.advice}")
+            self._lost(
+                sequences.SEQUENCES,
+                name,
+                f"{unreadable} sequences may not be read: {sequences.SEQUENCES.advice}",
+            )
         return rows
 
     def _statements(self, session: Session) -> list[Any]:
@@ -251,6 +302,9 @@ class _Observer:
 
     def _pooler(self) -> None:
         if self._scope.pooler is None or not self._wants(pooler.POOLS):
+            return
+        if self._deadline.passed():
+            self._lost(pooler.POOLER_TOTALS, None, self._no_time())
             return
         try:
             with Session(self._scope.pooler, self._deadline.at_most(self._scope.connect_seconds)) as console:

@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import re
-from typing import Iterable
+from collections.abc import Iterable
 
 # The server prints bounds in UTC here, see SESSION_SETTINGS, so the zone is not read.
 _BOUND = re.compile(r"FROM \((?P<lower>.*)\) TO \((?P<upper>.*)\)\Z")
 _MOMENT = re.compile(r"'(\d{4,})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d))?.*'\Z")
 
 # Year, month, day, hour, minute, second: compares as time does, without an end of years.
-Moment = tuple
+Moment = tuple[int, ...]
 
 
 def moment(text: str) -> Moment | None:

@@ -6,11 +6,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable
 
 CLUSTER = "cluster"
 DATABASE = "database"
+
+
+def filled(template: str, **parts: str) -> str:
+    """A statement from a template and other constants of ours; values from elsewhere are bound, never put in."""
+    for name, part in parts.items():
+        template = template.replace("{" + name + "}", part)
+    return template
 
 
 @dataclass(frozen=True, eq=False)

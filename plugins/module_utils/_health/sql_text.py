@@ -34,7 +34,7 @@ _LITERALS = ("escaped", "plain", "dollar")
 
 def _tokens(text: str) -> list[tuple[str, int, int]]:
     """The quoted parts, comments and semicolons of a text: kind, start, end."""
-    found = []
+    found: list[tuple[str, int, int]] = []
     position = 0
     while True:
         match = _TOKEN.search(text, position)

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, Mapping
+from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels
@@ -30,9 +31,7 @@ def _levels(check: Check, override: Any) -> Levels:
     if override is None:
         override = {}
     if not isinstance(override, Mapping):
-        raise Refused(
-            f"thresholds.{check.name} is {override!r}: give a dictionary with any of {', '.join(_NAMES)}."
-        )
+        raise Refused(f"thresholds.{check.name} is {override!r}: give a dictionary with any of {', '.join(_NAMES)}.")
     unknown = sorted(set(override) - set(_NAMES))
     if unknown:
         raise Refused(
@@ -50,7 +49,8 @@ def _number(check: Check, level: str, value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError):
         raise Refused(
-            f"thresholds.{check.name}.{level} is {value!r}: give a number of {check.unit or 'its unit'}, or null to switch it off."
+            f"thresholds.{check.name}.{level} is {value!r}: give a number ({check.unit or 'of its unit'}), "
+            "or null to switch it off."
         ) from None
 
 

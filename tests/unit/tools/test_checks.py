@@ -28,9 +28,7 @@ JUNIT = """<?xml version="1.0" encoding="utf-8"?>
         (0, 0, 0, 0, Count()),
     ],
 )
-def test_tests_are_counted_from_junit(
-    tests: int, failures: int, errors: int, skipped: int, expected: Count
-) -> None:
+def test_tests_are_counted_from_junit(tests: int, failures: int, errors: int, skipped: int, expected: Count) -> None:
     text = JUNIT.format(tests=tests, failures=failures, errors=errors, skipped=skipped)
     assert outcomes.read_junit(text) == expected
 
@@ -110,9 +108,7 @@ def test_coverage_is_judged_when_both_kinds_of_tests_ran() -> None:
 
 
 def test_what_has_no_target_names_another_way_to_repeat_it() -> None:
-    outcome = Outcome(
-        parts.coverage(), Step("the bound", ("coverage", "report")), "failed", 1.0, Count(failed=1)
-    )
+    outcome = Outcome(parts.coverage(), Step("the bound", ("coverage", "report")), "failed", 1.0, Count(failed=1))
     assert any("tools/check.py unit integration" in line for line in outcomes.summary([outcome]))
 
 
@@ -134,11 +130,16 @@ def test_without_a_lab_what_needs_it_is_not_tried(monkeypatch: pytest.MonkeyPatc
     found = performed(
         monkeypatch,
         tmp_path,
-        Part("lab", (Step("engine", ("false",)), Step("images", ("true",)))),
+        Part("lab", (Step("engine", ("false",)), Step("images", ("true",))), chained=True),
         Part("integration", (Step("tests", ("true",)),), needs_lab=True),
     )
     assert [outcome.state for outcome in found] == ["failed", "not run", "not run"]
     assert sum((outcome.count for outcome in found), Count()) == Count(failed=1, skipped=2)
+
+
+def test_steps_that_do_not_build_on_each_other_all_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lint = Part("lint", (Step("one", ("false",)), Step("two", ("true",))))
+    assert [outcome.state for outcome in performed(monkeypatch, tmp_path, lint)] == ["failed", "ok"]
 
 
 def test_a_part_without_steps_is_not_a_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,11 +11,14 @@ server. The page counts that vacuum keeps in pg_class cost no lock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.partition_bounds import partitions_ahead
-from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import DATABASE, Probe, Server
+from ansible_collections.runbook.postgres.plugins.module_utils._health.partition_bounds import (
+    partitions_ahead,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import DATABASE, Probe, Server, filled
 
 
 @dataclass(frozen=True)
@@ -167,8 +170,8 @@ PARTITIONED_TABLES = Probe(
     row=PartitionedTable,
     convert=_with_reach,
     sql={
-        13: _PARTITIONED.replace("{pending}", "false"),
-        14: _PARTITIONED.replace("{pending}", "i.inhdetachpending"),
+        13: filled(_PARTITIONED, pending="false"),
+        14: filled(_PARTITIONED, pending="i.inhdetachpending"),
     },
 )
 

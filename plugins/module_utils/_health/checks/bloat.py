@@ -6,10 +6,16 @@
 
 from __future__ import annotations
 
-from typing import Callable, Iterable
+from collections.abc import Iterable
+from typing import Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import bloat as seen_by
-from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure, shown_bytes
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
+    Check,
+    Levels,
+    Measure,
+    shown_bytes,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed, Probe
 
 

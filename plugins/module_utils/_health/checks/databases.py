@@ -6,11 +6,18 @@
 
 from __future__ import annotations
 
-from typing import Callable, Iterable
+from collections.abc import Iterable
+from typing import Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import custom, storage
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import databases as seen_by
-from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure, shown_bytes, shown_count
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
+    Check,
+    Levels,
+    Measure,
+    shown_bytes,
+    shown_count,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
 
@@ -26,9 +33,7 @@ def _activity(
             row = seen.row
             figure = value(row)
             if figure is not None:
-                yield Measure(
-                    figure, message(row), row.database, row.database, basis(row) if basis else None
-                )
+                yield Measure(figure, message(row), row.database, row.database, basis(row) if basis else None)
 
     return measure
 
@@ -47,9 +52,7 @@ def _xmin(observed: Observed) -> Iterable[Measure]:
 def _size(observed: Observed) -> Iterable[Measure]:
     for seen in observed.of(seen_by.DATABASE_SIZES):
         row = seen.row
-        yield Measure(
-            row.bytes, f"Database {row.database} takes {shown_bytes(row.bytes)}.", row.database, row.database
-        )
+        yield Measure(row.bytes, f"Database {row.database} takes {shown_bytes(row.bytes)}.", row.database, row.database)
 
 
 def _share(observed: Observed) -> Iterable[Measure]:
@@ -98,8 +101,10 @@ CHECKS = (
         unit="per hour",
         measure=_activity(
             lambda row: row.deadlocks_per_hour,
-            lambda row: f"Database {row.database} had {shown_count(row.deadlocks, 'deadlock')}, "
-            f"{row.deadlocks_per_hour:.1f} an hour.",
+            lambda row: (
+                f"Database {row.database} had {shown_count(row.deadlocks, 'deadlock')}, "
+                f"{row.deadlocks_per_hour:.1f} an hour."
+            ),
         ),
         remedy="The server log names both statements; let them take their locks in one order.",
         levels=Levels(warning=1, critical=10),
@@ -110,8 +115,10 @@ CHECKS = (
         unit="bytes per hour",
         measure=_activity(
             lambda row: row.temp_bytes_per_hour,
-            lambda row: f"Database {row.database} wrote {shown_bytes(row.temp_bytes)} of temporary files, "
-            f"{shown_bytes(row.temp_bytes_per_hour)} an hour.",
+            lambda row: (
+                f"Database {row.database} wrote {shown_bytes(row.temp_bytes)} of temporary files, "
+                f"{shown_bytes(row.temp_bytes_per_hour)} an hour."
+            ),
         ),
         remedy="Set log_temp_files to find the queries; give those roles more work_mem.",
         levels=Levels(warning=10 * 1024**3),
@@ -133,8 +140,10 @@ CHECKS = (
         unit="%",
         measure=_activity(
             lambda row: row.xid_used_percent,
-            lambda row: f"Database {row.database} has used {row.xid_used_percent:.0f} % of its transaction ids "
-            f"(age {row.xid_age:,}).",
+            lambda row: (
+                f"Database {row.database} has used {row.xid_used_percent:.0f} % of its transaction ids "
+                f"(age {row.xid_age:,})."
+            ),
         ),
         remedy="Find what holds the xmin horizon, then VACUUM (FREEZE) the oldest tables; at 100 % writes stop.",
         levels=Levels(warning=40, critical=70),
@@ -145,8 +154,10 @@ CHECKS = (
         unit="%",
         measure=_activity(
             lambda row: row.mxid_used_percent,
-            lambda row: f"Database {row.database} has used {row.mxid_used_percent:.0f} % of its multixact ids "
-            f"(age {row.mxid_age:,}).",
+            lambda row: (
+                f"Database {row.database} has used {row.mxid_used_percent:.0f} % of its multixact ids "
+                f"(age {row.mxid_age:,})."
+            ),
         ),
         remedy="Find what holds the xmin horizon, then VACUUM (FREEZE) the oldest tables; at 100 % writes stop.",
         levels=Levels(warning=40, critical=70),

@@ -6,9 +6,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Callable
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import custom, sequences, statements
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import (
+    custom,
+    sequences,
+    statements,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 

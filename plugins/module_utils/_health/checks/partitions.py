@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from collections.abc import Iterable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import tables as seen_by
-from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure, shown_count
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
+    Check,
+    Levels,
+    Measure,
+    shown_count,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
 

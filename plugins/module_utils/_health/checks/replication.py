@@ -7,10 +7,17 @@
 from __future__ import annotations
 
 import re
-from typing import Iterable
+from collections.abc import Iterable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import replication as seen_by
-from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure, shown_bytes, shown_count, shown_seconds
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
+    Check,
+    Levels,
+    Measure,
+    shown_bytes,
+    shown_count,
+    shown_seconds,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
 _COUNTED = re.compile(r"\s*(?:(?:any|first)\s+)?(\d+)\s*\(", re.IGNORECASE)
@@ -98,9 +105,7 @@ def _not_receiving(observed: Observed) -> Iterable[Measure]:
 def _paused(observed: Observed) -> Iterable[Measure]:
     for row in _standby(observed):
         if row.paused:
-            yield Measure(
-                1, f"Replay is paused on this standby with {shown_bytes(row.received_lag_bytes)} waiting."
-            )
+            yield Measure(1, f"Replay is paused on this standby with {shown_bytes(row.received_lag_bytes)} waiting.")
 
 
 def _slot_inactive(observed: Observed) -> Iterable[Measure]:
@@ -146,7 +151,10 @@ def _slot_lost(observed: Observed) -> Iterable[Measure]:
         if row.wal_status in _WAL_STATUS:
             value, what = _WAL_STATUS[row.wal_status]
             yield Measure(
-                value, f"Replication slot {row.name} {what} WAL its reader still needs.", row.name, row.database
+                value,
+                f"Replication slot {row.name} {what} WAL its reader still needs.",
+                row.name,
+                row.database,
             )
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from collections.abc import Iterable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import server as seen_by
 from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure

@@ -6,11 +6,20 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from collections.abc import Iterable
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.blocking import Blocked, blocking_forest
+from ansible_collections.runbook.postgres.plugins.module_utils._health.blocking import (
+    Blocked,
+    blocking_forest,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import sessions as seen_by
-from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure, shown_count, shown_seconds
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
+    Check,
+    Levels,
+    Measure,
+    shown_count,
+    shown_seconds,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed, Probe
 
 
@@ -21,9 +30,7 @@ def _totals(observed: Observed) -> Iterable[seen_by.SessionTotals]:
 
 def _connections(observed: Observed) -> Iterable[Measure]:
     for row in _totals(observed):
-        yield Measure(
-            row.used_percent, f"{row.clients} of max_connections = {row.max_connections} are taken."
-        )
+        yield Measure(row.used_percent, f"{row.clients} of max_connections = {row.max_connections} are taken.")
 
 
 def _active(observed: Observed) -> Iterable[Measure]:
@@ -168,7 +175,8 @@ CHECKS = (
         subset="sessions",
         unit="s",
         measure=_blocked,
-        remedy="SELECT pg_terminate_backend(pid) of the root frees them; a prepared transaction needs ROLLBACK PREPARED.",
+        remedy="SELECT pg_terminate_backend(pid) of the root frees them; a prepared transaction takes "
+        "ROLLBACK PREPARED.",
         levels=Levels(warning=30, critical=300),
     ),
     Check(

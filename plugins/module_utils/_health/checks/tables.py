@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from collections.abc import Iterable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import tables as seen_by
-from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure, shown_count
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
+    Check,
+    Levels,
+    Measure,
+    shown_count,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
 
@@ -24,7 +29,7 @@ def _dead_percent(observed: Observed) -> Iterable[Measure]:
         row = seen.row
         yield Measure(
             row.dead_percent,
-            f"{row.dead_percent:.0f} % of the rows of {row.table} are dead ({row.dead_rows:,}).",
+            f"{row.dead_percent:.1f} % of the rows of {row.table} are dead ({row.dead_rows:,}).",
             row.table,
             seen.database,
             basis=row.dead_rows,

@@ -6,10 +6,17 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from collections.abc import Iterable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import wal as seen_by
-from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure, shown_bytes, shown_count, shown_seconds
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
+    Check,
+    Levels,
+    Measure,
+    shown_bytes,
+    shown_count,
+    shown_seconds,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
 

@@ -7,10 +7,14 @@
 from __future__ import annotations
 
 import os
-from typing import Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
-from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.storage import Disk, StoragePath
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.storage import (
+    Disk,
+    StoragePath,
+)
 
 
 def observe_disks(paths: Sequence[StoragePath]) -> tuple[list[Disk], list[str]]:
@@ -19,7 +23,7 @@ def observe_disks(paths: Sequence[StoragePath]) -> tuple[list[Disk], list[str]]:
     refusals = []
     for each in paths:
         try:
-            device = os.stat(each.path).st_dev
+            device = Path(each.path).stat().st_dev
             disk = _measure(each, disks.get(device))
         except OSError as error:
             refusals.append(
@@ -32,9 +36,7 @@ def observe_disks(paths: Sequence[StoragePath]) -> tuple[list[Disk], list[str]]:
 
 
 def elsewhere() -> QueryFailed:
-    return QueryFailed(
-        "the module ran on another host than the server: run it on the database host to see its disks"
-    )
+    return QueryFailed("the module ran on another host than the server: run it on the database host to see its disks")
 
 
 def _measure(each: StoragePath, known: Disk | None) -> Disk:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import time
 
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
-from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.custom import TRANSACTIONS, TransactionRate
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.custom import (
+    TRANSACTIONS,
+    TransactionRate,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
 

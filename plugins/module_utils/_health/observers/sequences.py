@@ -10,7 +10,12 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import sequences as catalog
-from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, joined
+from ansible_collections.runbook.postgres.plugins.module_utils._session import (
+    Session,
+    compose,
+    identifier,
+    joined,
+)
 
 
 def observe_sequences(session: Session, limit: int) -> tuple[list[catalog.Sequence], int]:

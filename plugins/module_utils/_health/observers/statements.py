@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import statements as catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier
