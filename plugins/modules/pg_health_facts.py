@@ -108,7 +108,7 @@ options:
         description:
           - Unit of the value, shown in the finding.
         type: str
-      message:
+      sentence:
         description:
           - Sentence of the finding. Left out, it says the name and the value.
         type: str

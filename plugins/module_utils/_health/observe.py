@@ -178,7 +178,8 @@ class _Observer:
 
     @property
     def _server(self) -> Server:
-        assert self.observed.server is not None
+        if self.observed.server is None:
+            raise RuntimeError("a question was asked before the server had named itself")
         return self.observed.server
 
     def _probes(self, level: str) -> list[Probe]:
