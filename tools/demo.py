@@ -62,8 +62,11 @@ def create_monitoring_role(cluster: Cluster) -> None:
         SET log_min_error_statement = 'panic';
         CREATE ROLE monitoring LOGIN CONNECTION LIMIT 5 PASSWORD '{password}';
         GRANT pg_monitor TO monitoring;
+        GRANT SELECT ON pg_file_settings, pg_hba_file_rules TO monitoring;
+        GRANT EXECUTE ON FUNCTION pg_show_all_file_settings(), pg_hba_file_rules() TO monitoring;
         """
     )
+    cluster.psql("GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO monitoring", trouble.DATABASE)
     # The driver finds it there by itself; neither inventory nor arguments hold it.
     passfile = f"*:{cluster.port}:*:monitoring:{password}\n"
     cluster.node.write("/var/lib/postgresql/.pgpass", passfile, owner="postgres:postgres", mode="0600")

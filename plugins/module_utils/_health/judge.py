@@ -45,7 +45,12 @@ class Accepted:
     object: str = "*"
 
     def covers(self, finding: Finding) -> bool:
-        return fnmatchcase(finding.check, self.check) and fnmatchcase(finding.object or "", self.object)
+        return matches(finding.check, self.check) and matches(finding.object or "", self.object)
+
+
+def matches(text: str, pattern: str) -> bool:
+    """Whether a pattern with * and ? fits; a bracket is only a bracket, since names may hold one."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def judge(

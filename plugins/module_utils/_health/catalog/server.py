@@ -52,6 +52,8 @@ PENDING_SETTINGS = Probe(
     name="pending_settings",
     subset="server",
     row=PendingSetting,
+    # Settings that only superusers see, shared_preload_libraries for one, would be missing unsaid.
+    needs_monitor=True,
     sql={13: "SELECT name, setting AS current FROM pg_settings WHERE pending_restart ORDER BY name"},
 )
 
