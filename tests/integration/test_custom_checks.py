@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.faults.scene import schema
+from tests.integration.faults.tables import FILLED
 from tests.integration.runner import Failed, Health, Report
 from tests.integration.servers import Server
 
@@ -79,6 +80,15 @@ def test_limit_keeps_the_worst_rows(health: Health, worse: str, bad: str) -> Non
     report = ask(health, check, limit=3)
     assert [finding["object"] for finding in report.findings()] == [bad]
     assert len(report.metrics["custom"]["custom"]) == 3
+
+
+def test_named_like_a_question_of_the_module(server: Server, health: Health) -> None:
+    """Its values must not be mixed up with the answers to that one."""
+    with schema(server, *FILLED):
+        check = {"name": "tables", "query": "SELECT 42", "warning": 0, "database": "app"}
+        report = health("custom", "tables", checks=[check])
+        assert "scene.t" in [row["table"] for row in report.metrics["tables"]["tables"]]
+        assert [finding["value"] for finding in report.findings("tables")] == [42]
 
 
 def test_each_in_its_own_database(health: Health) -> None:
