@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
@@ -27,13 +26,10 @@ def ask_custom(interview: Interview, session: Session, database: str) -> None:
 
 
 def _ask_one(interview: Interview, session: Session, database: str, question: CustomQuery) -> None:
-    named = replace(CUSTOM_VALUES, name=question.name)
-
     def values() -> list[CustomValue]:
         return _run(interview.hurried(session), question, interview.scope.limit)
 
-    interview.attempt(named, database, values)
-    interview.observed.add(CUSTOM_VALUES, interview.observed.rows.pop(named.name, []))
+    interview.attempt(CUSTOM_VALUES, database, values, called=question.name)
 
 
 def _run(session: Session, question: CustomQuery, limit: int) -> list[CustomValue]:
