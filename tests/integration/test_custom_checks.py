@@ -84,7 +84,7 @@ def test_limit_keeps_the_worst_rows(health: Health, worse: str, bad: str) -> Non
 
 def test_named_like_a_question_of_the_module(server: Server, health: Health) -> None:
     """Its values must not be mixed up with the answers to that one."""
-    with schema(server, *FILLED):
+    with schema(server, *FILLED, "ANALYZE scene.t"):
         check = {"name": "tables", "query": "SELECT 42", "warning": 0, "database": "app"}
         report = health("custom", "tables", checks=[check])
         assert "scene.t" in [row["table"] for row in report.metrics["tables"]["tables"]]
