@@ -38,8 +38,11 @@ def _run(session: Session, question: CustomQuery, limit: int) -> list[CustomValu
         # Their names resolve as they would in psql; ours are all in pg_catalog.
         session.fetch("SELECT set_config('search_path', '\"$user\", public', true)")
         rows = session.fetch_tuples(question.query)
-    finally:
+    except QueryFailed:
         session.fetch("ROLLBACK")
+        raise
+    # Not in a finally: on a session that is gone it would hide why.
+    session.fetch("ROLLBACK")
     if not rows:
         raise QueryFailed("the query returned no row: let it return the value in its first column, 0 included")
     values = [_value(question.name, row) for row in rows]
