@@ -111,22 +111,25 @@ class Interview:
         floors = {f"{check}_floor": value for check, value in self.scope.floors.items()}
         return {"limit": self.scope.limit, "block_bytes": self.server.block_bytes, **floors}
 
-    def attempt(self, probe: Probe, database: str | None, ask: Callable[[], Sequence[Any]]) -> None:
-        """Record what a question yields, or why it yields nothing."""
-        if self.late(probe.name, database):
+    def attempt(
+        self, probe: Probe, database: str | None, ask: Callable[[], Sequence[Any]], called: str | None = None
+    ) -> None:
+        """Record what a question yields, or under its name why it yields nothing."""
+        name = called or probe.name
+        if self.late(name, database):
             return
         if probe.needs_monitor and not self.server.monitor:
-            self.lost(probe.name, database, _NOT_MONITOR.format(user=self.server.user))
+            self.lost(name, database, _NOT_MONITOR.format(user=self.server.user))
             return
         try:
             rows = ask()
         except TookTooLong as error:
             given = f"it is given {self.scope.query_seconds:g} s (query_timeout)"
-            self.lost(probe.name, database, f"{error.sentence}: {given}")
+            self.lost(name, database, f"{error.sentence}: {given}")
         except NotPermitted as error:
-            self.lost(probe.name, database, f"{error.sentence}: {probe.advice}" if probe.advice else error.sentence)
+            self.lost(name, database, f"{error.sentence}: {probe.advice}" if probe.advice else error.sentence)
         except QueryFailed as error:
-            self.lost(probe.name, database, error.sentence)
+            self.lost(name, database, error.sentence)
         else:
             self.observed.add(probe, [Seen(database, row) for row in rows])
 

@@ -39,6 +39,8 @@ class CustomQuery:
     name: str
     query: str
     database: str | None
+    # Whether more is worse.
+    above: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,10 @@ def custom_queries(checks: Sequence[Mapping[str, Any]]) -> tuple[CustomQuery, ..
                 f"The query of check '{check['name']}' holds more than one statement: "
                 "a check is one SELECT, run in a read-only transaction."
             )
-    return tuple(CustomQuery(check["name"], check["query"], check.get("database")) for check in checks)
+    return tuple(
+        CustomQuery(check["name"], check["query"], check.get("database"), check.get("worse", "above") == "above")
+        for check in checks
+    )
 
 
 def positive(options: Mapping[str, Any], *names: str) -> None:

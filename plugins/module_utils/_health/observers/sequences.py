@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import sequences as catalog
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import shown_count
 from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
 from ansible_collections.runbook.postgres.plugins.module_utils._session import (
     Session,
@@ -24,30 +25,46 @@ def ask_sequences(interview: Interview, session: Session, database: str) -> None
         return
 
     def used_most() -> list[catalog.Sequence]:
-        rows, unreadable = observe_sequences(interview.hurried(session), interview.scope.limit)
-        if unreadable:
-            reason = f"{unreadable} sequences may not be read: {catalog.SEQUENCES.advice}"
+        rows, reasons = observe_sequences(interview.hurried(session), interview.scope.limit)
+        for reason in reasons:
             interview.lost(catalog.SEQUENCES.name, database, reason)
         return rows
 
     interview.attempt(catalog.SEQUENCES, database, used_most)
 
 
-def observe_sequences(session: Session, limit: int) -> tuple[list[catalog.Sequence], int]:
-    """The sequences used most, and how many may not be read."""
+def observe_sequences(session: Session, limit: int) -> tuple[list[catalog.Sequence], list[str]]:
+    """The sequences used most, and why others could not be read."""
     ranges = [catalog.SequenceRange(**row) for row in session.fetch(catalog.LISTING)]
-    readable = [each for each in ranges if each.readable]
+    readable = [each for each in ranges if each.readable and not each.locked]
+    forbidden = sum(1 for each in ranges if not each.readable)
+    locked = len(ranges) - len(readable) - forbidden
     positions: list[catalog.Sequence] = []
     for start in range(0, len(readable), catalog.BATCH):
-        batch = readable[start : start + catalog.BATCH]
-        positions += _read(session, batch)
+        read, missed = _read(session, readable[start : start + catalog.BATCH])
+        locked += missed
         # Only the worst are kept, so that memory does not follow their number.
-        positions = sorted(positions, key=lambda each: (-each.used_percent, each.sequence))[:limit]
-    return positions, len(ranges) - len(readable)
+        positions = sorted(positions + read, key=lambda each: (-each.used_percent, each.sequence))[:limit]
+    return positions, _reasons(forbidden, locked)
 
 
-def _read(session: Session, batch: list[catalog.SequenceRange]) -> list[catalog.Sequence]:
-    """One statement for the batch; a sequence dropped or locked meanwhile must not cost the others."""
+def _reasons(forbidden: int, locked: int) -> list[str]:
+    reasons = []
+    if forbidden:
+        reasons.append(f"{shown_count(forbidden, 'sequence')} may not be read: {catalog.SEQUENCES.advice}")
+    if locked:
+        reasons.append(
+            f"{shown_count(locked, 'sequence is', 'sequences are')} locked by a session that drops or truncates: "
+            "repeat once it has committed"
+        )
+    return reasons
+
+
+def _read(session: Session, batch: list[catalog.SequenceRange]) -> tuple[list[catalog.Sequence], int]:
+    """One statement for the batch, and how many it missed.
+
+    A sequence dropped or locked since the listing must not cost the others.
+    """
     try:
         rows = session.fetch(
             joined(
@@ -64,19 +81,11 @@ def _read(session: Session, batch: list[catalog.SequenceRange]) -> list[catalog.
         )
     except QueryFailed:
         if len(batch) == 1:
-            raise
+            return [], 1
         middle = len(batch) // 2
-        return _either(session, batch[:middle]) + _either(session, batch[middle:])
-    return [_position(batch[row["ordinal"]], row["last_value"]) for row in rows]
-
-
-def _either(session: Session, part: list[catalog.SequenceRange]) -> list[catalog.Sequence]:
-    if not part:
-        return []
-    try:
-        return _read(session, part)
-    except QueryFailed:
-        return []
+        (left, missed_left), (right, missed_right) = (_read(session, part) for part in (batch[:middle], batch[middle:]))
+        return left + right, missed_left + missed_right
+    return [_position(batch[row["ordinal"]], row["last_value"]) for row in rows], 0
 
 
 def _number(value: int) -> Any:
