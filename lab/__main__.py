@@ -1,0 +1,86 @@
+"""`python -m lab`: images and nodes by hand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from . import images
+from .checkout import LAB_ID, subnet_of
+from .errors import LabError
+from .nodes import Node, running
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    image = verbs.add_parser("image", help="build what is missing of the images (11 12 13)")
+    image.add_argument("release", nargs="+", type=int)
+    up = verbs.add_parser("up", help="boot a node")
+    up.add_argument("name")
+    up.add_argument("--release", type=int, default=12)
+    for verb, text in (("down", "remove a node"), ("shell", "a root shell on a node")):
+        verbs.add_parser(verb, help=text).add_argument("name")
+    verbs.add_parser("list", help="the nodes that run")
+    verbs.add_parser("env", help="KEY=VALUE lines for Molecule")
+    return top
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def image(releases: list[int]) -> None:
+    began = time.monotonic()
+    built: list[str] = []
+    images.ensure_all(releases, lambda text: (say(text), built.append(text)))  # type: ignore[func-returns-value]
+    if built:
+        say(f"Images are ready after {time.monotonic() - began:.0f} s")
+
+
+def shell(name: str) -> None:
+    node = found(name)
+    os.execvp("docker", ["docker", "exec", "-it", node.container, "bash", "-l"])
+
+
+def found(name: str) -> Node:
+    node = Node.find(name)
+    if node is None:
+        raise LabError(f"No node {name} runs; 'python -m lab list' shows those that do.")
+    return node
+
+
+def environment() -> dict[str, str]:
+    """What Molecule's configuration reads: this lab's id, its network and its images."""
+    tags = {f"LAB_IMAGE_{number}": images.tag(number) for number in images.RELEASES}
+    return {"LAB_ID": LAB_ID, "LAB_SUBNET": subnet_of(LAB_ID), **tags}
+
+
+def main() -> None:
+    options = parser().parse_args()
+    if options.verb == "image":
+        image(options.release)
+    elif options.verb == "up":
+        node = Node.start(options.name, options.release)
+        say(f"{node.name} runs Debian {node.release} at {node.ip}")
+    elif options.verb == "down":
+        found(options.name).stop()
+    elif options.verb == "shell":
+        shell(options.name)
+    elif options.verb == "list":
+        for node in running():
+            say(f"{node.name}  Debian {node.release}  PostgreSQL {node.postgresql}  {node.ip}")
+    else:
+        for key, value in environment().items():
+            say(f"{key}={value}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LabError as error:
+        sys.exit(f"lab: {error}")
+    except KeyboardInterrupt:
+        sys.exit("lab: interrupted; what was begun is finished by the same command.")

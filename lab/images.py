@@ -1,0 +1,140 @@
+"""The images nodes boot from: one per Debian release, tagged by a hash of their recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import ledger, rootfs
+from .checkout import locked
+from .docker import docker, has_image, image_id
+from .errors import LabError
+
+RECIPE = Path(__file__).parent / "image"
+REPOSITORY = "runbook-lab"
+
+# What roles and tests find installed already; a role still installs on a bare host.
+PACKAGES = (
+    "acl",
+    "age",
+    "ca-certificates",
+    "iproute2",
+    "iptables",
+    "locales",
+    "lz4",
+    "openssl",
+    "pgbackrest",
+    "pgbouncer",
+    "postgresql",
+    "procps",
+    "python3",
+    "python3-apt",
+    "python3-psycopg2",
+    "rclone",
+    "sudo",
+    "zstd",
+)
+
+
+@dataclass(frozen=True)
+class Release:
+    """A Debian release and the PostgreSQL that comes with it."""
+
+    debian: int
+    suite: str
+    postgresql: int
+
+
+RELEASES = {
+    11: Release(11, "bullseye", 13),
+    12: Release(12, "bookworm", 15),
+    13: Release(13, "trixie", 17),
+}
+
+
+def release(debian: int) -> Release:
+    """The release by its number; an unknown one is refused."""
+    if debian not in RELEASES:
+        raise LabError(f"There is no lab image for Debian {debian}; choose one of {', '.join(map(str, RELEASES))}.")
+    return RELEASES[debian]
+
+
+def recipe_hash(parts: Iterable[str]) -> str:
+    """Twelve hex digits over everything that decides what an image contains."""
+    digest = hashlib.sha256()
+    for part in parts:
+        # The length keeps ("ab", "c") and ("a", "bc") apart.
+        digest.update(f"{len(part)}:{part}".encode())
+    return digest.hexdigest()[:12]
+
+
+def base_name(suite: str) -> str:
+    return f"{suite}-base-{recipe_hash([suite, *rootfs.PACKAGES])}"
+
+
+def tag(debian: int) -> str:
+    """The image for a release: the user's own (LAB_IMAGE_12=...), else ours by its recipe."""
+    wanted = release(debian)
+    own = os.environ.get(f"LAB_IMAGE_{debian}")
+    if own:
+        return own
+    files = (path.read_text() for path in sorted(RECIPE.iterdir()) if path.is_file())
+    return f"{REPOSITORY}:{wanted.suite}-{recipe_hash([base_name(wanted.suite), *PACKAGES, *files])}"
+
+
+def ensure(debian: int, say: Callable[[str], None] = lambda _: None) -> str:
+    """The tag of an image that is there now: found, pulled (the user's own) or built."""
+    wanted = tag(debian)
+    if has_image(wanted):
+        return wanted
+    if not wanted.startswith(f"{REPOSITORY}:"):
+        say(f"Pulling {wanted}")
+        docker("pull", "--quiet", wanted)
+        return wanted
+    with locked(f"image-{debian}"):
+        if not has_image(wanted):
+            build(release(debian), wanted, say)
+    return wanted
+
+
+def ensure_all(debians: Iterable[int], say: Callable[[str], None]) -> list[str]:
+    """Several images side by side: while one waits for the network another unpacks."""
+    wanted = list(debians)
+    missing = [number for number in wanted if not has_image(tag(number))]
+    if any(tag(number).startswith(f"{REPOSITORY}:") for number in missing) and rootfs.available():
+        rootfs.install_mmdebstrap()  # once, before threads would race for dpkg's lock
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        return list(pool.map(lambda number: ensure(number, say), wanted))
+
+
+def build(wanted: Release, name: str, say: Callable[[str], None]) -> None:
+    say(f"Building the lab image of Debian {wanted.debian} with PostgreSQL {wanted.postgresql}")
+    docker(
+        "build",
+        "--quiet",
+        "--tag",
+        name,
+        "--build-arg",
+        f"BASE={base_image(wanted)}",
+        "--build-arg",
+        f"PACKAGES={' '.join(PACKAGES)}",
+        str(RECIPE),
+    )
+    ledger.add(image_id(name))
+
+
+def base_image(wanted: Release) -> str:
+    """Debian without the database: made here, or the registry's own where that is not possible."""
+    if not rootfs.available():
+        return f"debian:{wanted.suite}"
+    name = f"{REPOSITORY}:{base_name(wanted.suite)}"
+    if not has_image(name):
+        rootfs.install_mmdebstrap()
+        tar = rootfs.build(wanted.suite, base_name(wanted.suite))
+        docker("import", "--change", 'CMD ["/lib/systemd/systemd"]', str(tar), name)
+        ledger.add(image_id(name))
+    return name

@@ -1,0 +1,143 @@
+"""A node: one Debian container with systemd as PID 1, reachable from this host by its address."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from . import images
+from .checkout import LAB_ID, LABEL
+from .docker import Completed, docker
+from .errors import LabError
+
+BOOT_BOUND = 60.0  # seconds; an idle machine needs two
+
+# What systemd needs from Docker short of --privileged.
+BOOT_OPTIONS = (
+    "--cap-add=SYS_ADMIN",
+    "--cap-add=NET_ADMIN",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--cgroupns=private",
+    "--tmpfs=/run",
+    "--tmpfs=/run/lock",
+)
+
+
+def container_name(name: str) -> str:
+    """The name Docker knows a node by; it carries the lab id so that clones never clash."""
+    return f"runbook-{LAB_ID}-{name}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A running node. `name` is short ("pg1") and is also its host name."""
+
+    name: str
+    release: int
+
+    @property
+    def container(self) -> str:
+        return container_name(self.name)
+
+    @property
+    def postgresql(self) -> int:
+        """The major version of PostgreSQL that is installed."""
+        return images.release(self.release).postgresql
+
+    @classmethod
+    def start(
+        cls,
+        name: str,
+        release: int,
+        *,
+        tmpfs: Mapping[str, str] | None = None,
+        shm_size: str = "256m",
+        network: str | None = None,
+        ip: str | None = None,
+        boot_bound: float = BOOT_BOUND,
+    ) -> Node:
+        """Boot a node and wait until systemd is done.
+
+        `tmpfs` maps directories to mount options, e.g. {"/small": "size=16m"} for a
+        disk that fills up. `network` is one made by `docker network create`; `ip` an
+        address in it. A node of that name that is left over is replaced.
+        """
+        node = cls(name, release)
+        image = images.ensure(release)
+        node.stop()
+        options = [*BOOT_OPTIONS, f"--shm-size={shm_size}"]
+        options += [f"--tmpfs={path}:{how}" if how else f"--tmpfs={path}" for path, how in (tmpfs or {}).items()]
+        options += [f"--network={network}"] if network else []
+        options += [f"--ip={ip}"] if ip else []
+        labels = [f"--label={LABEL}={LAB_ID}", f"--label={LABEL}.node={name}", f"--label={LABEL}.release={release}"]
+        docker("run", "--detach", f"--name={node.container}", f"--hostname={name}", *labels, *options, image)
+        node.wait_until_booted(boot_bound)
+        return node
+
+    @classmethod
+    def find(cls, name: str) -> Node | None:
+        """The node of that name if it runs, however it was started."""
+        return next((node for node in running() if node.name == name), None)
+
+    @property
+    def ip(self) -> str:
+        """Its address, which this host reaches directly."""
+        text = docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", self.container).stdout
+        for network in json.loads(text).values():
+            if network.get("IPAddress"):
+                return str(network["IPAddress"])
+        raise LabError(f"Node {self.name} has no address; it is not connected to a network or does not run.")
+
+    def exec(
+        self,
+        argv: Sequence[str],
+        *,
+        user: str | None = None,
+        input: str | None = None,  # noqa: A002 - the name subprocess.run uses
+        check: bool = True,
+        timeout: float | None = None,
+    ) -> Completed:
+        """Run a program in the node; argv is a list, no shell reads it. Secrets go through `input`."""
+        options = ["--interactive"] if input is not None else []
+        options += [f"--user={user}"] if user else []
+        done = docker("exec", *options, self.container, *argv, input=input, check=False, timeout=timeout)
+        if check and done.returncode:
+            words = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
+            raise LabError(f"{argv[0]} on node {self.name} failed with exit code {done.returncode}: {words[-1]}")
+        return done
+
+    def write(self, path: str, text: str, *, owner: str = "root:root", mode: str = "0644") -> None:
+        """Put a file into the node; it is never readable by more than `mode` allows."""
+        user, _, group = owner.partition(":")
+        # install creates the file with its owner and mode before there is anything in it.
+        self.exec(["install", "-o", user, "-g", group or user, "-m", mode, "/dev/null", path])
+        self.exec(["tee", path], input=text)
+
+    def wait_until_booted(self, bound: float = BOOT_BOUND) -> None:
+        """Return when systemd is done starting; a failed unit of Debian's own does not matter."""
+        deadline = time.monotonic() + bound
+        while True:
+            state = self.exec(["systemctl", "is-system-running"], check=False).stdout.strip()
+            if state in ("running", "degraded"):
+                return
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"Node {self.name} did not boot within {bound:.0f} s (systemd says {state or 'nothing'}); "
+                    f"see 'docker logs {self.container}'."
+                )
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Remove the node with all it holds; one that is not there is fine."""
+        docker("rm", "--force", "--volumes", self.container, check=False)
+
+
+def running() -> list[Node]:
+    """The nodes of this lab that run now."""
+    shape = f'{{{{.Label "{LABEL}.node"}}}} {{{{.Label "{LABEL}.release"}}}}'
+    lines = docker("ps", "--filter", f"label={LABEL}={LAB_ID}", "--format", shape).stdout.splitlines()
+    pairs = [line.split() for line in lines]
+    return [Node(pair[0], int(pair[1])) for pair in pairs if len(pair) == 2]

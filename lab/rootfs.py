@@ -1,0 +1,87 @@
+"""The root file system that an image starts from, made by mmdebstrap from Debian's packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from .checkout import STATE
+from .docker import run
+from .errors import LabError
+
+# Enough to boot, to be managed by Ansible and to install the rest.
+PACKAGES = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "python3",
+    "python3-apt",
+    "sudo",
+    "iproute2",
+    "ca-certificates",
+    "locales",
+)
+
+
+def available() -> bool:
+    """Whether mmdebstrap is here or can be had without asking anyone."""
+    return shutil.which("mmdebstrap") is not None or (shutil.which("apt-get") is not None and as_root() is not None)
+
+
+def as_root() -> list[str] | None:
+    """The words that put a command into root's hands, or None."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") and run(["sudo", "-n", "true"], check=False).returncode == 0:
+        return ["sudo", "-n"]
+    return None
+
+
+def install_mmdebstrap() -> None:
+    prefix = as_root()
+    if shutil.which("mmdebstrap"):
+        return
+    if prefix is None:
+        raise LabError("mmdebstrap is missing and installing it needs root; ask for 'apt-get install mmdebstrap'.")
+    install = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y"]
+    install += ["--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "mmdebstrap"]
+    if run(install, check=False).returncode:
+        run([*prefix, "apt-get", "update"])
+        run(install)
+
+
+def build(suite: str, name: str) -> Path:
+    """The tar file of `suite`, from the cache or made now."""
+    cached = STATE / "cache" / f"{name}.tar"
+    if cached.exists():
+        return cached
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    part = cached.with_suffix(f".{os.getpid()}.part.tar")
+    try:
+        run(
+            [
+                "mmdebstrap",
+                "--quiet",
+                "--variant=minbase",
+                f"--include={','.join(PACKAGES)}",
+                "--components=main",
+                suite,
+                str(part),
+                *sources(suite),
+            ]
+        )
+        part.rename(cached)  # a half-written file never has the name that counts
+    finally:
+        part.unlink(missing_ok=True)
+    return cached
+
+
+def sources(suite: str) -> list[str]:
+    """Where Debian publishes the suite, its updates and its security fixes."""
+    archive = "http://deb.debian.org"
+    return [
+        f"deb {archive}/debian {suite} main",
+        f"deb {archive}/debian {suite}-updates main",
+        f"deb {archive}/debian-security {suite}-security main",
+    ]
