@@ -21,8 +21,8 @@ def parser() -> argparse.ArgumentParser:
     up = verbs.add_parser("up", help="boot a node")
     up.add_argument("name")
     up.add_argument("--release", type=int, default=12)
-    for verb, text in (("down", "remove a node"), ("shell", "a root shell on a node")):
-        verbs.add_parser(verb, help=text).add_argument("name")
+    verbs.add_parser("down", help="remove a node").add_argument("name")
+    verbs.add_parser("shell", help="a root shell on a node").add_argument("name")
     verbs.add_parser("list", help="the nodes that run")
     verbs.add_parser("env", help="KEY=VALUE lines for Molecule")
     return top
@@ -34,9 +34,9 @@ def say(text: str) -> None:
 
 def image(releases: list[int]) -> None:
     began = time.monotonic()
-    built: list[str] = []
-    images.ensure_all(releases, lambda text: (say(text), built.append(text)))  # type: ignore[func-returns-value]
-    if built:
+    missing = images.missing(releases)
+    images.ensure_all(releases, say)
+    if missing:
         say(f"Images are ready after {time.monotonic() - began:.0f} s")
 
 
@@ -66,7 +66,7 @@ def main() -> None:
         node = Node.start(options.name, options.release)
         say(f"{node.name} runs Debian {node.release} at {node.ip}")
     elif options.verb == "down":
-        found(options.name).stop()
+        say(f"{options.name} {'removed' if Node.remove(options.name) else 'is not there'}")
     elif options.verb == "shell":
         shell(options.name)
     elif options.verb == "list":

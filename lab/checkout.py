@@ -11,7 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".lab"
-LABEL = "runbook.postgres.lab"
+LABEL = "runbook.postgres.lab"  # of containers and networks
+# Of images. It is another one, because containers inherit their image's labels.
+BUILT_BY = "runbook.postgres.built-by"
 
 
 def lab_id_of(path: Path) -> str:

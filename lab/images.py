@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import ledger, rootfs
-from .checkout import locked
-from .docker import docker, has_image, image_id
+from . import rootfs
+from .checkout import BUILT_BY, LAB_ID, locked
+from .docker import docker, has_image
 from .errors import LabError
 
 RECIPE = Path(__file__).parent / "image"
@@ -59,7 +59,8 @@ RELEASES = {
 def release(debian: int) -> Release:
     """The release by its number; an unknown one is refused."""
     if debian not in RELEASES:
-        raise LabError(f"There is no lab image for Debian {debian}; choose one of {', '.join(map(str, RELEASES))}.")
+        known = ", ".join(map(str, RELEASES))
+        raise LabError(f"There is no lab image for Debian {debian}; choose one of {known}.")
     return RELEASES[debian]
 
 
@@ -101,11 +102,15 @@ def ensure(debian: int, say: Callable[[str], None] = lambda _: None) -> str:
     return wanted
 
 
+def missing(debians: Iterable[int]) -> list[int]:
+    """The releases whose image is not there yet."""
+    return [number for number in debians if not has_image(tag(number))]
+
+
 def ensure_all(debians: Iterable[int], say: Callable[[str], None]) -> list[str]:
     """Several images side by side: while one waits for the network another unpacks."""
     wanted = list(debians)
-    missing = [number for number in wanted if not has_image(tag(number))]
-    if any(tag(number).startswith(f"{REPOSITORY}:") for number in missing) and rootfs.available():
+    if any(tag(number).startswith(f"{REPOSITORY}:") for number in missing(wanted)) and rootfs.available():
         rootfs.install_mmdebstrap()  # once, before threads would race for dpkg's lock
     with ThreadPoolExecutor(max_workers=3) as pool:
         return list(pool.map(lambda number: ensure(number, say), wanted))
@@ -113,18 +118,17 @@ def ensure_all(debians: Iterable[int], say: Callable[[str], None]) -> list[str]:
 
 def build(wanted: Release, name: str, say: Callable[[str], None]) -> None:
     say(f"Building the lab image of Debian {wanted.debian} with PostgreSQL {wanted.postgresql}")
+    # The label tells `make clean` what this checkout made, whenever it is killed.
     docker(
         "build",
         "--quiet",
-        "--tag",
-        name,
-        "--build-arg",
-        f"BASE={base_image(wanted)}",
-        "--build-arg",
-        f"PACKAGES={' '.join(PACKAGES)}",
+        "--force-rm",
+        f"--tag={name}",
+        f"--label={BUILT_BY}={LAB_ID}",
+        f"--build-arg=BASE={base_image(wanted)}",
+        f"--build-arg=PACKAGES={' '.join(PACKAGES)}",
         str(RECIPE),
     )
-    ledger.add(image_id(name))
 
 
 def base_image(wanted: Release) -> str:
@@ -135,6 +139,5 @@ def base_image(wanted: Release) -> str:
     if not has_image(name):
         rootfs.install_mmdebstrap()
         tar = rootfs.build(wanted.suite, base_name(wanted.suite))
-        docker("import", "--change", 'CMD ["/lib/systemd/systemd"]', str(tar), name)
-        ledger.add(image_id(name))
+        docker("import", f"--change=LABEL {BUILT_BY}={LAB_ID}", str(tar), name)
     return name

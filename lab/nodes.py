@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from . import images
 from .checkout import LAB_ID, LABEL
 from .docker import Completed, docker
 from .errors import LabError
+from .waiting import wait_until
 
 BOOT_BOUND = 60.0  # seconds; an idle machine needs two
 
@@ -69,11 +69,12 @@ class Node:
         image = images.ensure(release)
         node.stop()
         options = [*BOOT_OPTIONS, f"--shm-size={shm_size}"]
-        options += [f"--tmpfs={path}:{how}" if how else f"--tmpfs={path}" for path, how in (tmpfs or {}).items()]
+        options += [f"--tmpfs={path}:{how}".rstrip(":") for path, how in (tmpfs or {}).items()]
         options += [f"--network={network}"] if network else []
         options += [f"--ip={ip}"] if ip else []
-        labels = [f"--label={LABEL}={LAB_ID}", f"--label={LABEL}.node={name}", f"--label={LABEL}.release={release}"]
-        docker("run", "--detach", f"--name={node.container}", f"--hostname={name}", *labels, *options, image)
+        options += [f"--label={LABEL}={LAB_ID}"]
+        options += [f"--label={LABEL}.node={name}", f"--label={LABEL}.release={release}"]
+        docker("run", "--detach", f"--name={node.container}", f"--hostname={name}", *options, image)
         node.wait_until_booted(boot_bound)
         return node
 
@@ -105,8 +106,8 @@ class Node:
         options += [f"--user={user}"] if user else []
         done = docker("exec", *options, self.container, *argv, input=input, check=False, timeout=timeout)
         if check and done.returncode:
-            words = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
-            raise LabError(f"{argv[0]} on node {self.name} failed with exit code {done.returncode}: {words[-1]}")
+            words = " / ".join((done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-4:])
+            raise LabError(f"{argv[0]} on node {self.name} failed with exit code {done.returncode}: {words}")
         return done
 
     def write(self, path: str, text: str, *, owner: str = "root:root", mode: str = "0644") -> None:
@@ -118,21 +119,22 @@ class Node:
 
     def wait_until_booted(self, bound: float = BOOT_BOUND) -> None:
         """Return when systemd is done starting; a failed unit of Debian's own does not matter."""
-        deadline = time.monotonic() + bound
-        while True:
+
+        def booted() -> bool:
             state = self.exec(["systemctl", "is-system-running"], check=False).stdout.strip()
-            if state in ("running", "degraded"):
-                return
-            if time.monotonic() > deadline:
-                raise LabError(
-                    f"Node {self.name} did not boot within {bound:.0f} s (systemd says {state or 'nothing'}); "
-                    f"see 'docker logs {self.container}'."
-                )
-            time.sleep(0.1)
+            return state in ("running", "degraded")
+
+        wait_until(f"node {self.name} booted; see 'docker logs {self.container}'", booted, bound=bound)
 
     def stop(self) -> None:
         """Remove the node with all it holds; one that is not there is fine."""
-        docker("rm", "--force", "--volumes", self.container, check=False)
+        self.remove(self.name)
+
+    @staticmethod
+    def remove(name: str) -> bool:
+        """Remove the node of that name, whatever its state; tells whether there was one."""
+        gone = docker("rm", "--force", "--volumes", container_name(name), check=False)
+        return gone.returncode == 0 and bool(gone.stdout.strip())
 
 
 def running() -> list[Node]:

@@ -26,7 +26,9 @@ PACKAGES = (
 
 def available() -> bool:
     """Whether mmdebstrap is here or can be had without asking anyone."""
-    return shutil.which("mmdebstrap") is not None or (shutil.which("apt-get") is not None and as_root() is not None)
+    if shutil.which("mmdebstrap"):
+        return True
+    return shutil.which("apt-get") is not None and as_root() is not None
 
 
 def as_root() -> list[str] | None:
@@ -39,11 +41,11 @@ def as_root() -> list[str] | None:
 
 
 def install_mmdebstrap() -> None:
-    prefix = as_root()
     if shutil.which("mmdebstrap"):
         return
+    prefix = as_root()
     if prefix is None:
-        raise LabError("mmdebstrap is missing and installing it needs root; ask for 'apt-get install mmdebstrap'.")
+        raise LabError("mmdebstrap is missing and only root can install it: apt-get install mmdebstrap.")
     install = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y"]
     install += ["--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "mmdebstrap"]
     if run(install, check=False).returncode:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 
@@ -43,7 +44,9 @@ def libpq_parameters(options: Mapping[str, Any]) -> dict[str, Any]:
     extra = {name: value for name, value in (options.get("connect_params") or {}).items() if value is not None}
     if "password" in extra or "sslpassword" in extra:
         # Unlike login_password this dictionary is shown in logs and results.
-        raise Refused("connect_params holds a password, which would be logged: move it to login_password or a passfile.")
+        raise Refused(
+            "connect_params holds a password, which would be logged: move it to login_password or a passfile."
+        )
     given = {libpq: options.get(option) for option, libpq in _LIBPQ_NAMES.items()}
     parameters = {name: value for name, value in given.items() if value not in (None, "")}
     host = options.get("login_host") or ""

@@ -29,3 +29,7 @@ class QueryFailed(Problem):
 
 class TookTooLong(QueryFailed):
     """The server gave a query up because its time limit or lock limit passed."""
+
+
+class NotPermitted(QueryFailed):
+    """The role lacks a privilege for the query."""

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Mapping
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 

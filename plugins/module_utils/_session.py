@@ -13,33 +13,35 @@ from __future__ import annotations
 
 import select
 import traceback
-from typing import Any, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import where
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import (
+    NotPermitted,
     Problem,
     QueryFailed,
     TookTooLong,
     Unreachable,
 )
 
+DRIVER_MISSING: str | None = None
 try:
     import psycopg2
     import psycopg2.extensions
     import psycopg2.sql
 except ImportError:
-    psycopg2 = None
-    DRIVER_MISSING: str | None = traceback.format_exc()
-else:
-    DRIVER_MISSING = None
+    # The module says so before it gets as far as using the driver.
+    DRIVER_MISSING = traceback.format_exc()
 
 Row = Mapping[str, Any]
 
 # How long past its own limits a server may take to say so before it counts as hung.
 GRACE_SECONDS = 2.0
 
-_GAVE_UP = ("57014", "55P03")  # query_canceled, lock_not_available
+# By SQLSTATE: query_canceled, lock_not_available, insufficient_privilege.
+_KINDS = {"57014": TookTooLong, "55P03": TookTooLong, "42501": NotPermitted}
 
 
 def identifier(*names: str) -> Any:
@@ -62,6 +64,8 @@ class Session:
     def __init__(self, parameters: Mapping[str, Any], deadline: Deadline) -> None:
         self._where = where(parameters)
         self._statement_seconds = deadline.remaining()
+        # How many statements this session ran: what it adds to the server's own counters.
+        self.statements = 0
         try:
             self._connection = psycopg2.connect(
                 **{"client_encoding": "UTF8", "fallback_application_name": "runbook.postgres", **parameters},
@@ -87,6 +91,7 @@ class Session:
 
     def fetch(self, query: Any, values: Any = None) -> list[dict[str, Any]]:
         """Run one statement and return its rows as dictionaries; values are bound, not formatted."""
+        self.statements += 1
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(query, values)
@@ -103,8 +108,7 @@ class Session:
     def _problem(self, error: Any) -> Problem:
         if self._connection.closed or error.pgcode is None:
             return Unreachable(f"PostgreSQL at {self._where} closed the connection: {_one_line(error)}.")
-        kind = TookTooLong if error.pgcode in _GAVE_UP else QueryFailed
-        return kind(_one_line(error))
+        return _KINDS.get(error.pgcode, QueryFailed)(_one_line(error))
 
     def _wait(self, deadline: Deadline) -> None:
         """Let the driver work until it is done, but not past the deadline."""

@@ -6,14 +6,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable
 
 CLUSTER = "cluster"
 DATABASE = "database"
 
 
-@dataclass(frozen=True)
+def filled(template: str, **parts: str) -> str:
+    """A statement from a template and other constants of ours; values from elsewhere are bound, never put in."""
+    for name, part in parts.items():
+        template = template.replace("{" + name + "}", part)
+    return template
+
+
+@dataclass(frozen=True, eq=False)
 class Probe:
     """One SQL statement for each range of server versions, and the dataclass beside it.
 
@@ -32,6 +40,8 @@ class Probe:
     needs_monitor: bool = False
     # At most one row, shown as a dictionary and not as a list.
     single: bool = False
+    # Makes the row where that takes more than naming its columns.
+    convert: Callable[[Mapping[str, Any], Server], Any] | None = None
     # What an error most likely means, and what to do about it.
     advice: str = ""
 
@@ -59,6 +69,7 @@ class Server:
     block_bytes: int
     autovacuum: bool
     synchronous_standby_names: str
+    now: str
 
     @property
     def major(self) -> int:
@@ -74,20 +85,25 @@ class Unavailable:
     database: str | None = None
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A row, and the database it was seen in; None where it speaks for the whole server."""
+
+    database: str | None
+    row: Any
+
+
 @dataclass
 class Observed:
     """Everything that was seen: rows by probe. Judging needs nothing else."""
 
     server: Server | None = None
-    rows: dict[str, list[Any]] = field(default_factory=dict)
+    rows: dict[str, list[Seen]] = field(default_factory=dict)
     unavailable: list[Unavailable] = field(default_factory=list)
     down: str | None = None
 
-    def of(self, probe: Probe) -> list[Any]:
+    def of(self, probe: Probe) -> list[Seen]:
         return self.rows.get(probe.name, [])
 
-    def add(self, probe: Probe, rows: Sequence[Any]) -> None:
+    def add(self, probe: Probe, rows: Sequence[Seen]) -> None:
         self.rows.setdefault(probe.name, []).extend(rows)
-
-
-Ask = Callable[[Any, Any], Sequence[Mapping[str, Any]]]

@@ -32,8 +32,13 @@ class PoolerTotals:
     clients_percent: float | None
 
 
+@dataclass(frozen=True)
+class PoolerDown:
+    reason: str
+
+
 # The console speaks only these words, not SQL; their columns differ between
-# versions and are picked by name in observe_pooler.py.
+# versions and are picked by name in observers/pooler.py.
 SHOW_VERSION = "SHOW VERSION"
 SHOW_POOLS = "SHOW POOLS"
 SHOW_DATABASES = "SHOW DATABASES"
@@ -42,5 +47,6 @@ SHOW_CONFIG = "SHOW CONFIG"
 
 POOLS = Probe(name="pools", subset="pgbouncer", row=Pool, sql={})
 POOLER_TOTALS = Probe(name="pooler", subset="pgbouncer", row=PoolerTotals, single=True, sql={})
+POOLER_DOWN = Probe(name="pooler_down", subset="pgbouncer", row=PoolerDown, single=True, sql={})
 
-PROBES = (POOLS, POOLER_TOTALS)
+PROBES = (POOLS, POOLER_TOTALS, POOLER_DOWN)

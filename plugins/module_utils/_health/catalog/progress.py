@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import CLUSTER, DATABASE, Probe
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import CLUSTER, DATABASE, Probe, filled
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,20 @@ class Progress:
     done_percent: float | None
 
 
-_RELATION = "(SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relid)"
+_WORK = """
+SELECT {operation} AS operation, pid,
+       (SELECT n.nspname || '.' || c.relname
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.oid = relid) AS object,
+       {phase} AS phase, {done} AS done, nullif({total}, 0) AS total,
+       (100.0 * {done} / nullif({total}, 0))::float8 AS done_percent
+  FROM {view}
+ WHERE datname = current_database()
+"""
 
 
 def _work(operation: str, view: str, phase: str, done: str, total: str) -> str:
-    return f"""
-SELECT {operation} AS operation, pid, {_RELATION} AS object, {phase} AS phase, {done} AS done,
-       nullif({total}, 0) AS total, (100.0 * {done} / nullif({total}, 0))::float8 AS done_percent
-  FROM {view}
- WHERE datname = current_database()"""
+    return filled(_WORK, operation=operation, view=view, phase=phase, done=done, total=total)
 
 
 _VACUUM = _work("'VACUUM'", "pg_stat_progress_vacuum", "phase", "heap_blks_scanned", "heap_blks_total")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Probe
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Probe, filled
 
 # Where WAL ends on this server, whichever role it has.
 _WAL_END = """
@@ -34,17 +34,20 @@ REPLICAS = Probe(
     row=Replica,
     needs_monitor=True,
     sql={
-        13: f"""
+        13: filled(
+            """
 SELECT coalesce(nullif(application_name, ''), 'pid ' || pid) AS name, coalesce(host(client_addr), 'local') AS client,
        state, sync_state,
-       pg_wal_lsn_diff({_WAL_END}, sent_lsn)::bigint AS sent_lag_bytes,
-       pg_wal_lsn_diff({_WAL_END}, flush_lsn)::bigint AS flush_lag_bytes,
-       pg_wal_lsn_diff({_WAL_END}, replay_lsn)::bigint AS replay_lag_bytes,
+       pg_wal_lsn_diff({wal_end}, sent_lsn)::bigint AS sent_lag_bytes,
+       pg_wal_lsn_diff({wal_end}, flush_lsn)::bigint AS flush_lag_bytes,
+       pg_wal_lsn_diff({wal_end}, replay_lsn)::bigint AS replay_lag_bytes,
        coalesce(extract(epoch FROM replay_lag), 0)::float8 AS replay_lag_seconds
   FROM pg_stat_replication
  WHERE state <> 'backup'
  ORDER BY 1
-"""
+""",
+            wal_end=_WAL_END,
+        )
     },
 )
 
@@ -100,24 +103,31 @@ class ReplicationSlot:
     xmin_transactions: int | None
 
 
-_SLOTS = f"""
-SELECT slot_name::text AS name, slot_type AS kind, database::text, active,
-       {{inactive_seconds}} AS inactive_seconds, wal_status,
-       pg_wal_lsn_diff({_WAL_END}, restart_lsn)::bigint AS retained_bytes, safe_wal_size AS safe_bytes,
+_SLOTS = """
+SELECT slot_name::text AS name, slot_type AS kind, database::text, {active} AS active,
+       {inactive_seconds} AS inactive_seconds, wal_status,
+       pg_wal_lsn_diff({wal_end}, restart_lsn)::bigint AS retained_bytes, safe_wal_size AS safe_bytes,
        greatest(age(xmin), age(catalog_xmin)) AS xmin_transactions
   FROM pg_replication_slots
  WHERE NOT temporary
  ORDER BY slot_name
 """
 
+
+def _slots(active: str, inactive_seconds: str) -> str:
+    return filled(_SLOTS, wal_end=_WAL_END, active=active, inactive_seconds=inactive_seconds)
+
+
 REPLICATION_SLOTS = Probe(
     name="replication_slots",
     subset="replication",
     row=ReplicationSlot,
     sql={
-        13: _SLOTS.replace("{inactive_seconds}", "NULL::float8"),
-        17: _SLOTS.replace(
-            "{inactive_seconds}", "extract(epoch FROM clock_timestamp() - inactive_since)::float8"
+        13: _slots(active="active", inactive_seconds="NULL::float8"),
+        # A slot that is kept in step with the primary's has no reader here and needs none.
+        17: _slots(
+            active="active OR synced",
+            inactive_seconds="extract(epoch FROM clock_timestamp() - inactive_since)::float8",
         ),
     },
 )
@@ -151,8 +161,8 @@ SUBSCRIPTIONS = Probe(
     subset="replication",
     row=Subscription,
     sql={
-        13: _SUBSCRIPTIONS.replace("{errors}", _NO_ERRORS),
-        15: _SUBSCRIPTIONS.replace("{errors}", _ERRORS),
+        13: filled(_SUBSCRIPTIONS, errors=_NO_ERRORS),
+        15: filled(_SUBSCRIPTIONS, errors=_ERRORS),
     },
 )
 

@@ -30,7 +30,8 @@ SELECT current_setting('server_version') AS version,
        inet_server_addr() IS NOT DISTINCT FROM inet_client_addr() AS same_host,
        current_setting('block_size')::int AS block_bytes,
        current_setting('autovacuum')::bool AND current_setting('track_counts')::bool AS autovacuum,
-       current_setting('synchronous_standby_names') AS synchronous_standby_names
+       current_setting('synchronous_standby_names') AS synchronous_standby_names,
+       to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS now
 """
 
 DATABASES = """
@@ -71,11 +72,11 @@ CONFIGURATION_ERRORS = Probe(
     row=ConfigurationError,
     sql={
         13: """
-SELECT sourcefile AS file, sourceline AS line, name AS setting, error
-  FROM pg_file_settings
- WHERE error IS NOT NULL
-   AND name IS DISTINCT FROM ALL (SELECT name FROM pg_settings WHERE pending_restart)
- ORDER BY sourcefile, sourceline
+SELECT f.sourcefile AS file, f.sourceline AS line, f.name AS setting, f.error
+  FROM pg_file_settings f
+ WHERE f.error IS NOT NULL
+   AND NOT EXISTS (SELECT FROM pg_settings s WHERE s.name = f.name AND s.pending_restart)
+ ORDER BY f.sourcefile, f.sourceline
 """
     },
     advice="GRANT SELECT ON pg_file_settings and EXECUTE ON FUNCTION pg_show_all_file_settings() to the role",

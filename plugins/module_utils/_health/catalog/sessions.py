@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Probe
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Probe, filled
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,6 @@ _SUPERUSER_RESERVED = "current_setting('superuser_reserved_connections')::int"
 _WAITSTART = "(SELECT min(l.waitstart) FROM pg_locks l WHERE l.pid = client.pid AND NOT l.granted)"
 
 
-def _totals(waiting_since: str, reserved: str) -> str:
-    return _TOTALS.replace("{waiting_since}", waiting_since).replace("{reserved}", reserved)
-
-
 SESSION_TOTALS = Probe(
     name="session_totals",
     subset="sessions",
@@ -63,9 +59,13 @@ SESSION_TOTALS = Probe(
     single=True,
     needs_monitor=True,
     sql={
-        13: _totals("query_start", _SUPERUSER_RESERVED),
-        14: _totals(_WAITSTART, _SUPERUSER_RESERVED),
-        16: _totals(_WAITSTART, _SUPERUSER_RESERVED + " + current_setting('reserved_connections')::int"),
+        13: filled(_TOTALS, waiting_since="query_start", reserved=_SUPERUSER_RESERVED),
+        14: filled(_TOTALS, waiting_since=_WAITSTART, reserved=_SUPERUSER_RESERVED),
+        16: filled(
+            _TOTALS,
+            waiting_since=_WAITSTART,
+            reserved=_SUPERUSER_RESERVED + " + current_setting('reserved_connections')::int",
+        ),
     },
 )
 
@@ -87,7 +87,8 @@ class SessionAge:
 def _oldest(state: str, since: str) -> dict[int, str]:
     """The sessions longest in a state, the oldest first."""
     return {
-        13: f"""
+        13: filled(
+            """
 SELECT pid, usename::text AS role, datname::text AS database, application_name AS application,
        coalesce(host(client_addr), 'local') AS client,
        extract(epoch FROM clock_timestamp() - {since})::float8 AS seconds,
@@ -96,7 +97,10 @@ SELECT pid, usename::text AS role, datname::text AS database, application_name A
  WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND {state}
  ORDER BY {since}
  LIMIT %(limit)s
-"""
+""",
+            state=state,
+            since=since,
+        )
     }
 
 
@@ -153,7 +157,8 @@ WITH waiting AS MATERIALIZED (
 )
 SELECT a.pid, coalesce(w.blocked_by, '{}') AS blocked_by,
        CASE WHEN w.pid IS NULL THEN 0
-            ELSE extract(epoch FROM clock_timestamp() - coalesce(d.since, a.query_start)) END::float8 AS waiting_seconds,
+            ELSE extract(epoch FROM clock_timestamp() - coalesce(d.since, a.query_start))
+       END::float8 AS waiting_seconds,
        d.lock, a.usename::text AS role, a.datname::text AS database, a.application_name AS application, a.state,
        coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8 AS transaction_seconds, a.query
   FROM pg_stat_activity a
@@ -168,8 +173,8 @@ LOCK_PARTIES = Probe(
     row=LockParty,
     needs_monitor=True,
     sql={
-        13: _LOCKS.replace("{waiting_since}", "NULL::timestamptz"),
-        14: _LOCKS.replace("{waiting_since}", "l.waitstart"),
+        13: filled(_LOCKS, waiting_since="NULL::timestamptz"),
+        14: filled(_LOCKS, waiting_since="l.waitstart"),
     },
 )
 

@@ -11,9 +11,14 @@ server. The page counts that vacuum keeps in pg_class cost no lock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import DATABASE, Probe
+from ansible_collections.runbook.postgres.plugins.module_utils._health.partition_bounds import (
+    partitions_ahead,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import DATABASE, Probe, Server, filled
 
 
 @dataclass(frozen=True)
@@ -122,10 +127,18 @@ class PartitionedTable:
 
     table: str
     partitions: int
-    bounds: list[str]
+    partitions_ahead: int | None
+    newest_bound: str | None
     default_partition: str | None
     default_rows: int
     detach_pending: list[str]
+
+
+def _with_reach(record: Mapping[str, Any], server: Server) -> PartitionedTable:
+    """The bounds become how far they reach: a thousand of them would tell nobody more."""
+    told = {name: value for name, value in record.items() if name != "bounds"}
+    ahead, newest = partitions_ahead(record["bounds"], server.now)
+    return PartitionedTable(partitions_ahead=ahead, newest_bound=newest, **told)
 
 
 _PARTITIONED = """
@@ -155,9 +168,10 @@ PARTITIONED_TABLES = Probe(
     subset="partitions",
     scope=DATABASE,
     row=PartitionedTable,
+    convert=_with_reach,
     sql={
-        13: _PARTITIONED.replace("{pending}", "false"),
-        14: _PARTITIONED.replace("{pending}", "i.inhdetachpending"),
+        13: filled(_PARTITIONED, pending="false"),
+        14: filled(_PARTITIONED, pending="i.inhdetachpending"),
     },
 )
 

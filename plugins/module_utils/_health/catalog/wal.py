@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Probe
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Probe, filled
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ SELECT count(*)::int AS files,
        coalesce(extract(epoch FROM clock_timestamp() - min(modification)), 0)::float8 AS oldest_seconds
   FROM pg_ls_archive_statusdir()
  WHERE name LIKE '%%.ready'
-   AND current_setting('archive_mode') = ANY (CASE WHEN pg_is_in_recovery() THEN '{always}' ELSE '{on,always}' END::text[])
+   AND (current_setting('archive_mode') = 'always'
+        OR current_setting('archive_mode') = 'on' AND NOT pg_is_in_recovery())
 """
     },
     advice="make the role a member of pg_monitor",
@@ -111,7 +112,7 @@ SELECT {timed} AS timed, {requested} AS requested,
 
 
 def _checkpoints(view: str, timed: str, requested: str) -> str:
-    return _CHECKPOINTS.replace("{view}", view).replace("{timed}", timed).replace("{requested}", requested)
+    return filled(_CHECKPOINTS, view=view, timed=timed, requested=requested)
 
 
 CHECKPOINTS = Probe(

@@ -1,0 +1,102 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""From what was seen to what it means: pure, so that its tests are tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
+    CRITICAL,
+    INFO,
+    WARNING,
+    Check,
+    Levels,
+    Measure,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
+
+GRAVEST_FIRST = (CRITICAL, WARNING, INFO)
+
+
+@dataclass(frozen=True)
+class Finding:
+    check: str
+    severity: str
+    value: float
+    warning: float | None
+    critical: float | None
+    unit: str
+    object: str | None
+    database: str | None
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A finding the user knows of and lives with: a check, and which of its objects."""
+
+    check: str
+    object: str = "*"
+
+    def covers(self, finding: Finding) -> bool:
+        return fnmatchcase(finding.check, self.check) and fnmatchcase(finding.object or "", self.object)
+
+
+def judge(
+    observed: Observed,
+    checks: Mapping[str, Check],
+    levels: Mapping[str, Levels],
+    accepted: Sequence[Accepted] = (),
+    limit: int = 10,
+) -> list[Finding]:
+    """The findings, the gravest first; of each check at most so many, the worst of them."""
+    findings: list[Finding] = []
+    for name, check in checks.items():
+        found = _findings(check, levels[name], check.measure(observed))
+        kept = [each for each in found if not any(rule.covers(each) for rule in accepted)]
+        kept.sort(key=lambda each: -each.value if check.above else each.value)
+        findings += kept[:limit]
+    return sorted(findings, key=lambda each: GRAVEST_FIRST.index(each.severity))
+
+
+def status(observed: Observed, findings: Sequence[Finding]) -> str:
+    """One word for the whole server; advice (info) does not change it."""
+    if observed.down is not None:
+        return "down"
+    severities = {each.severity for each in findings}
+    return next((each for each in (CRITICAL, WARNING) if each in severities), "ok")
+
+
+def severity(check: Check, levels: Levels, value: float) -> str | None:
+    """The gravest level that the value is strictly beyond."""
+    for name in GRAVEST_FIRST:
+        level = getattr(levels, name)
+        if level is not None and (value > level if check.above else value < level):
+            return name
+    return None
+
+
+def _findings(check: Check, levels: Levels, measures: Iterable[Measure]) -> Iterable[Finding]:
+    for each in measures:
+        if levels.floor is not None and each.basis is not None and each.basis < levels.floor:
+            continue
+        grade = severity(check, levels, each.value)
+        if grade is not None:
+            yield Finding(
+                check=check.name,
+                severity=grade,
+                value=each.value,
+                warning=levels.warning,
+                critical=levels.critical,
+                unit=check.unit,
+                object=each.object,
+                database=each.database,
+                message=each.message,
+                remedy=check.remedy,
+            )

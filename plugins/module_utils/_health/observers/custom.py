@@ -1,0 +1,41 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Run the user's own queries, each in a read-only transaction that is always rolled back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.custom import CustomValue
+from ansible_collections.runbook.postgres.plugins.module_utils._health.request import CustomQuery
+from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
+
+
+def observe_custom(session: Session, question: CustomQuery, limit: int) -> list[CustomValue]:
+    session.fetch("BEGIN TRANSACTION READ ONLY")
+    try:
+        # Their names resolve as they would in psql; ours are all in pg_catalog.
+        session.fetch("RESET search_path")
+        rows = session.fetch(question.query)
+    finally:
+        session.fetch("ROLLBACK")
+    if not rows:
+        raise QueryFailed("the query returned no row: let it return the value in its first column, 0 included")
+    return [_value(question.name, row) for row in rows[:limit]]
+
+
+def _value(name: str, row: dict[str, Any]) -> CustomValue:
+    cells = list(row.values())
+    try:
+        value = float(cells[0])
+    except (TypeError, ValueError) as error:
+        raise QueryFailed(
+            f"the first column holds {cells[0]!r}, which is no number: let the query return a number or a boolean"
+        ) from error
+    if not math.isfinite(value):
+        raise QueryFailed(f"the first column holds {value}, which cannot be compared: let the query return a number")
+    return CustomValue(check=name, object=None if len(cells) < 2 or cells[1] is None else str(cells[1]), value=value)

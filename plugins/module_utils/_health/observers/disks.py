@@ -1,0 +1,54 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Ask the host how full the file systems are that hold the server's files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.storage import (
+    Disk,
+    StoragePath,
+)
+
+
+def observe_disks(paths: Sequence[StoragePath]) -> tuple[list[Disk], list[str]]:
+    """One row for each file system, however many of the paths lie on it; and what could not be read."""
+    disks: dict[int, Disk] = {}
+    refusals = []
+    for each in paths:
+        try:
+            device = Path(each.path).stat().st_dev
+            disk = _measure(each, disks.get(device))
+        except OSError as error:
+            refusals.append(
+                f"{each.purpose} at {each.path} cannot be looked at ({error.strerror}): "
+                "run the task as the server's system user, usually become_user postgres"
+            )
+        else:
+            disks[device] = disk
+    return list(disks.values()), refusals
+
+
+def elsewhere() -> QueryFailed:
+    return QueryFailed("the module ran on another host than the server: run it on the database host to see its disks")
+
+
+def _measure(each: StoragePath, known: Disk | None) -> Disk:
+    # As df counts: what only root may still write is not free to the server.
+    fs = os.statvfs(each.path)
+    used = (fs.f_blocks - fs.f_bfree) * fs.f_frsize
+    usable = used + fs.f_bavail * fs.f_frsize
+    return Disk(
+        purpose=f"{known.purpose}, {each.purpose}" if known else each.purpose,
+        path=known.path if known else each.path,
+        total_bytes=usable,
+        used_bytes=used,
+        used_percent=100.0 * used / usable if usable else 100.0,
+        inodes_used_percent=100.0 * (fs.f_files - fs.f_favail) / fs.f_files if fs.f_files else None,
+    )

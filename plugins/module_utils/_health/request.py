@@ -1,0 +1,100 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What was asked for: the options, checked and turned into values before anything is contacted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._health.sql_text import single_statement
+
+SUBSETS = (
+    "server",
+    "sessions",
+    "databases",
+    "replication",
+    "wal",
+    "storage",
+    "tables",
+    "partitions",
+    "indexes",
+    "bloat",
+    "sequences",
+    "statements",
+    "progress",
+    "pgbouncer",
+    "custom",
+)
+
+
+@dataclass(frozen=True)
+class CustomQuery:
+    """A question of the user's own: named SQL, in one database."""
+
+    name: str
+    query: str
+    database: str | None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much is looked at, and how long that may take."""
+
+    subsets: frozenset[str]
+    databases: tuple[str, ...] = ()
+    limit: int = 10
+    query_seconds: float = 5.0
+    total_seconds: float = 30.0
+    connect_seconds: float = 5.0
+    floors: Mapping[str, float] = field(default_factory=dict)
+    queries: tuple[CustomQuery, ...] = ()
+    pooler: Mapping[str, Any] | None = None
+    transaction_rate_baseline: float | None = None
+    sample_seconds: float = 5.0
+
+
+def chosen_subsets(words: Sequence[str]) -> frozenset[str]:
+    """The subsets that gather_subset names, as setup reads it: names add, !names take away."""
+    chosen: set[str] = set()
+    dropped: set[str] = set()
+    for word in words:
+        target, name = (dropped, word[1:]) if word.startswith("!") else (chosen, word)
+        if name == "all":
+            target.update(SUBSETS)
+        elif name in SUBSETS:
+            target.add(name)
+        else:
+            raise Refused(
+                f"gather_subset names '{name}', which does not exist: choose from all, {', '.join(SUBSETS)}, "
+                "each with ! before it to leave it out."
+            )
+    if not any(not word.startswith("!") for word in words):
+        chosen.update(SUBSETS)
+    return frozenset(chosen - dropped)
+
+
+def custom_queries(checks: Sequence[Mapping[str, Any]]) -> tuple[CustomQuery, ...]:
+    """The user's own queries; two of one name or two statements in one are refused."""
+    names = [check["name"] for check in checks]
+    for name in names:
+        if names.count(name) > 1:
+            raise Refused(f"checks names '{name}' twice: give each check a name of its own.")
+    for check in checks:
+        if not single_statement(check["query"]):
+            raise Refused(
+                f"The query of check '{check['name']}' holds more than one statement: "
+                "a check is one SELECT, run in a read-only transaction."
+            )
+    return tuple(CustomQuery(check["name"], check["query"], check.get("database")) for check in checks)
+
+
+def positive(options: Mapping[str, Any], *names: str) -> None:
+    """Refuse limits of zero and less, which would either do nothing or never end."""
+    for name in names:
+        if options[name] <= 0:
+            raise Refused(f"{name} is {options[name]:g}: give a number above zero.")

@@ -1,0 +1,153 @@
+"""The runner's own arithmetic: a check that miscounts hides what the others found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import check
+from check import Count, Outcome, Part, Step
+
+JUNIT = """<?xml version="1.0" encoding="utf-8"?>
+<testsuites name="pytest tests">
+  <testsuite name="pytest" errors="{errors}" failures="{failures}" skipped="{skipped}" tests="{tests}"/>
+</testsuites>"""
+
+
+@pytest.mark.parametrize(
+    ("tests", "failures", "errors", "skipped", "expected"),
+    [
+        (5, 0, 0, 0, Count(passed=5)),
+        (5, 1, 0, 2, Count(passed=2, failed=1, skipped=2)),
+        (5, 1, 2, 0, Count(passed=2, failed=3)),
+        (0, 0, 0, 0, Count()),
+    ],
+)
+def test_tests_are_counted_from_junit(tests: int, failures: int, errors: int, skipped: int, expected: Count) -> None:
+    text = JUNIT.format(tests=tests, failures=failures, errors=errors, skipped=skipped)
+    assert check.read_junit(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "tests", "expected"),
+    [
+        (0, None, Count(passed=1)),
+        (1, None, Count(failed=1)),
+        (0, Count(passed=7, skipped=1), Count(passed=7, skipped=1)),
+        (1, Count(passed=6, failed=1), Count(passed=6, failed=1)),
+        # All tests passed and pytest failed: coverage below its bound, or a crash at the end.
+        (1, Count(passed=7), Count(passed=7, failed=1)),
+        # No test was found.
+        (5, Count(), Count(failed=1)),
+    ],
+)
+def test_an_exit_code_is_never_lost(exit_code: int, tests: Count | None, expected: Count) -> None:
+    assert check.tally(exit_code, tests) == expected
+
+
+@pytest.mark.parametrize(
+    ("branches", "covered", "expected"),
+    [(8, 6, "coverage 91.2%, branches 75.0%"), (0, 0, "coverage 91.2%, branches 100.0%")],
+)
+def test_coverage_is_told_with_its_branches(branches: int, covered: int, expected: str) -> None:
+    totals = {"percent_covered": 91.23, "num_branches": branches, "covered_branches": covered}
+    assert check.read_coverage(json.dumps({"totals": totals})) == expected
+
+
+def test_the_last_line_is_the_totals_alone() -> None:
+    outcomes = [
+        Outcome("lint", Step("ruff", ("ruff", "check")), "ok", 0.2, Count(passed=1)),
+        Outcome("unit", Step("unit tests", ("pytest",)), "ok", 61.0, Count(passed=40, skipped=2), "40 passed"),
+    ]
+    lines = check.summary(outcomes)
+    assert lines[-1] == "41 passed, 0 failed, 2 skipped"
+    assert not any("repeat" in line for line in lines)
+
+
+def test_a_failure_names_both_commands_that_repeat_it() -> None:
+    step = Step("ansible-lint", ("ansible-lint", "--offline"), cwd=Path("some/where"), env=(("A", "b c"),))
+    text = "\n".join(check.summary([Outcome("lint", step, "failed", 1.0, Count(failed=1))]))
+    assert "make lint" in text
+    assert "(cd some/where && A='b c' ansible-lint --offline)" in text
+
+
+def test_a_part_with_a_failed_step_has_failed() -> None:
+    outcomes = [
+        Outcome("lint", Step("one", ("true",)), "ok", 1.0),
+        Outcome("lint", Step("two", ("false",)), "failed", 2.0),
+    ]
+    first = check.table(outcomes)[0]
+    assert first.split() == ["lint", "3.0", "s", "FAILED"]
+
+
+def test_the_lab_comes_before_the_first_part_that_needs_it() -> None:
+    names = [part.name for part in check.chosen(["unit", "integration", "molecule"])]
+    assert names == ["unit", "lab", "integration", "molecule"]
+
+
+def test_a_part_without_containers_starts_none() -> None:
+    assert [part.name for part in check.chosen(["lint", "unit", "lint"])] == ["lint", "unit"]
+
+
+def test_all_is_every_part() -> None:
+    assert set(check.PARTS) <= {part.name for part in check.chosen(["all"])}
+
+
+def test_later_parts_run_after_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    outcomes = performed(
+        monkeypatch,
+        tmp_path,
+        Part("lint", (Step("no", ("false",)),)),
+        Part("unit", (Step("yes", ("true",)),)),
+    )
+    assert [outcome.state for outcome in outcomes] == ["failed", "ok"]
+
+
+def test_without_a_lab_what_needs_it_is_not_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    outcomes = performed(
+        monkeypatch,
+        tmp_path,
+        Part("lab", (Step("engine", ("false",)), Step("images", ("true",)))),
+        Part("integration", (Step("tests", ("true",)),), needs_lab=True),
+    )
+    assert [outcome.state for outcome in outcomes] == ["failed", "not run", "not run"]
+    assert sum((outcome.count for outcome in outcomes), Count()) == Count(failed=1, skipped=2)
+
+
+def test_a_part_without_steps_is_not_a_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert [outcome.state for outcome in performed(monkeypatch, tmp_path, Part("molecule", ()))] == ["failed"]
+
+
+def test_a_missing_tool_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    performed(monkeypatch, tmp_path, Part("lint", (Step("ruff", (".venv/bin/ruff",)),)))
+    said = capsys.readouterr().out
+    assert ".venv/bin/ruff is not there, which ruff needs: run `make setup` and repeat." in said
+
+
+def test_what_a_failing_step_said_is_shown_and_a_passing_one_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    performed(
+        monkeypatch,
+        tmp_path,
+        Part("lint", (Step("good", ("echo", "chatter")), Step("bad", ("ls", "no-such-file")))),
+    )
+    said = capsys.readouterr().out
+    assert "chatter" not in said
+    assert "no-such-file" in said
+
+
+def test_a_hanging_step_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(check, "MINUTES", 0.005)
+    (outcome,) = performed(monkeypatch, tmp_path, Part("lint", (Step("hang", ("sleep", "60")),)))
+    assert outcome.state == "failed"
+    assert outcome.seconds < 10
+
+
+def performed(monkeypatch: pytest.MonkeyPatch, root: Path, *parts: Part) -> list[Outcome]:
+    monkeypatch.setattr(check, "ROOT", root)
+    return check.perform_all(parts)
