@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from .checkout import BUILT_BY, LAB_ID, LABEL, ROOT
-from .docker import docker
+from .docker import answers, docker
 from .errors import LabError
 
 # Directories and files below the checkout that its commands make. Nothing that
@@ -53,14 +53,13 @@ def made_files(root: Path) -> list[Path]:
 
 def clean(say: Say) -> None:
     """Containers before networks and images, which they hold."""
-    installed = shutil.which("docker") is not None
-    answers = installed and docker("info", check=False).returncode == 0
-    if answers:
+    reachable = answers()
+    if reachable:
         remove_containers(say)
         remove_networks(say)
         remove_images(say)
     remove_files(made_files(ROOT), say)
-    if installed and not answers:
+    if not reachable and shutil.which("docker"):
         raise LabError(
             "The Docker engine does not answer, so what it may hold of this checkout stays; "
             "start it (tools/engine) and repeat."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 
@@ -57,5 +58,16 @@ def failure(argv: Sequence[str], done: Completed) -> str:
     return f"'{' '.join(argv[:2])}' failed with exit code {done.returncode}: {words[-1]}"
 
 
+def answers() -> bool:
+    """Whether an engine answers this user."""
+    return shutil.which("docker") is not None and docker("info", check=False).returncode == 0
+
+
 def has_image(reference: str) -> bool:
-    return docker("image", "inspect", reference, check=False).returncode == 0
+    if docker("image", "inspect", reference, check=False).returncode == 0:
+        return True
+    if not answers():  # not the same as an image that is missing
+        raise LabError(
+            "The Docker engine does not answer; run tools/engine, which starts one or says why not."
+        )
+    return False

@@ -134,10 +134,21 @@ def build(wanted: Release, name: str, say: Callable[[str], None]) -> None:
 def base_image(wanted: Release) -> str:
     """Debian without the database: made here, or the registry's own where that is not possible."""
     if not rootfs.available():
-        return f"debian:{wanted.suite}"
+        return official_image(wanted)
     name = f"{REPOSITORY}:{base_name(wanted.suite)}"
     if not has_image(name):
         rootfs.install_mmdebstrap()
         tar = rootfs.build(wanted.suite, base_name(wanted.suite))
         docker("import", f"--change=LABEL {BUILT_BY}={LAB_ID}", str(tar), name)
+    return name
+
+
+def official_image(wanted: Release) -> str:
+    """Debian's own image, for a user without root but with a registry in reach."""
+    name = f"debian:{wanted.suite}"
+    if not has_image(name) and docker("pull", "--quiet", name, check=False).returncode:
+        raise LabError(
+            f"The image of Debian {wanted.debian} needs root (or sudo) to be made by mmdebstrap, or a "
+            f"registry to pull {name} from; with neither, name your own in LAB_IMAGE_{wanted.debian}."
+        )
     return name

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from .checkout import STATE
 from .docker import run
-from .errors import LabError
 
 # Enough to boot, to be managed by Ansible and to install the rest.
 PACKAGES = (
@@ -25,10 +24,8 @@ PACKAGES = (
 
 
 def available() -> bool:
-    """Whether mmdebstrap is here or can be had without asking anyone."""
-    if shutil.which("mmdebstrap"):
-        return True
-    return shutil.which("apt-get") is not None and as_root() is not None
+    """Whether one can be made here: mmdebstrap wants root, and apt-get where it is not installed."""
+    return bool(shutil.which("mmdebstrap") or shutil.which("apt-get")) and as_root() is not None
 
 
 def as_root() -> list[str] | None:
@@ -43,9 +40,7 @@ def as_root() -> list[str] | None:
 def install_mmdebstrap() -> None:
     if shutil.which("mmdebstrap"):
         return
-    prefix = as_root()
-    if prefix is None:
-        raise LabError("mmdebstrap is missing and only root can install it: apt-get install mmdebstrap.")
+    prefix = as_root() or []
     install = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y"]
     install += ["--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "mmdebstrap"]
     if run(install, check=False).returncode:
@@ -59,10 +54,12 @@ def build(suite: str, name: str) -> Path:
     if cached.exists():
         return cached
     cached.parent.mkdir(parents=True, exist_ok=True)
-    part = cached.with_suffix(f".{os.getpid()}.part.tar")
+    part = cached.with_name(f"{name}.part.tar")
+    part.unlink(missing_ok=True)  # of a call that was killed; the caller holds the lock
     try:
         run(
             [
+                *(as_root() or []),
                 "mmdebstrap",
                 "--quiet",
                 "--variant=minbase",
