@@ -42,7 +42,7 @@ def compare(
     ours: list[float] = []
     theirs: list[float] = []
     began = clock()
-    while len(ours) < rounds and (len(ours) < least or clock() - began < bound):
+    while len(ours) < rounds and (clock() - began < bound or len(ours) < least):
         # Whoever goes second may find caches as the other left them; so they take turns in that too.
         sides = [(pair.theirs, theirs), (pair.ours, ours)]
         for sample, samples in sides if len(ours) % 2 == 0 else reversed(sides):

@@ -127,7 +127,7 @@ ask() {
 
 def script(peer: Peer) -> str:
     """All questions, one after another, as a scheduler would start them."""
-    calls = (f"ask {question.theirs} {shlex.join(peer.argv(question))}\n" for question in peer.questions)
+    calls = (f"ask {shlex.join([question.theirs, *peer.argv(question)])}\n" for question in peer.questions)
     return SCRIPT_HEAD + "".join(calls)
 
 
