@@ -67,7 +67,5 @@ def has_image(reference: str) -> bool:
     if docker("image", "inspect", reference, check=False).returncode == 0:
         return True
     if not answers():  # not the same as an image that is missing
-        raise LabError(
-            "The Docker engine does not answer; run tools/engine, which starts one or says why not."
-        )
+        raise LabError("The Docker engine does not answer; run tools/engine, which starts one or says why not.")
     return False

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 from lab import trouble  # noqa: E402 - found by the line above
 from lab.clusters import Cluster  # noqa: E402
 from lab.errors import LabError  # noqa: E402
+from lab.images import recipe_hash  # noqa: E402
 from lab.nodes import Node  # noqa: E402
 
 NODE = "demo-pg1"  # also its name in inventories/demo
@@ -28,10 +29,15 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def recipe() -> str:
+    """What the server was made from; a node of an older recipe is made anew."""
+    return recipe_hash(Path(path).read_text() for path in (__file__, trouble.__file__))
+
+
 def running_server() -> Cluster | None:
-    """The server of an earlier call, if it is whole and answers."""
+    """The server of an earlier call, if it is whole, of today's recipe, and answers."""
     node = Node.find(NODE)
-    if node is None or node.exec(["test", "-e", READY], check=False).returncode:
+    if node is None or node.exec(["cat", READY], check=False).stdout != recipe():
         return None
     cluster = Cluster(node, node.postgresql)
     return cluster if cluster.accepts_connections() else None
@@ -43,7 +49,7 @@ def new_server() -> Cluster:
     trouble.prepare(cluster)
     trouble.neglect(cluster)
     create_monitoring_role(cluster)
-    cluster.node.exec(["touch", READY])  # last: a call that was killed starts anew
+    cluster.node.write(READY, recipe())  # last: a call that was killed starts anew
     return cluster
 
 
@@ -56,8 +62,11 @@ def create_monitoring_role(cluster: Cluster) -> None:
         SET log_min_error_statement = 'panic';
         CREATE ROLE monitoring LOGIN CONNECTION LIMIT 5 PASSWORD '{password}';
         GRANT pg_monitor TO monitoring;
+        GRANT SELECT ON pg_file_settings, pg_hba_file_rules TO monitoring;
+        GRANT EXECUTE ON FUNCTION pg_show_all_file_settings(), pg_hba_file_rules() TO monitoring;
         """
     )
+    cluster.psql("GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO monitoring", trouble.DATABASE)
     # The driver finds it there by itself; neither inventory nor arguments hold it.
     passfile = f"*:{cluster.port}:*:monitoring:{password}\n"
     cluster.node.write("/var/lib/postgresql/.pgpass", passfile, owner="postgres:postgres", mode="0600")

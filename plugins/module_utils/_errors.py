@@ -23,6 +23,10 @@ class Unreachable(Problem):
     """The server does not take connections, or stopped answering on one."""
 
 
+class Silent(Unreachable):
+    """The server keeps a connection open without answering: it hangs, and asking again would too."""
+
+
 class QueryFailed(Problem):
     """The server answered a query with an error; the session is still usable."""
 

@@ -108,7 +108,7 @@ options:
         description:
           - Unit of the value, shown in the finding.
         type: str
-      message:
+      sentence:
         description:
           - Sentence of the finding. Left out, it says the name and the value.
         type: str
@@ -297,11 +297,6 @@ ansible_facts:
           returned: always
           type: str
           sample: warning
-        down_reason:
-          description:
-            - Why the status is C(down), else null.
-          returned: always
-          type: str
         server:
           description:
             - Who answered; empty when nobody did.

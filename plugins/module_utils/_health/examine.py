@@ -71,7 +71,7 @@ def examine(options: Mapping[str, Any]) -> dict[str, Any]:
     """The health of the server that the options lead to."""
     health = Examination.from_options(options).facts()
     if health["status"] == "down" and options["on_unreachable"] == "fail":
-        raise Unreachable(health["down_reason"])
+        raise Unreachable(health["findings"][0]["message"])
     return health
 
 

@@ -45,7 +45,12 @@ class Accepted:
     object: str = "*"
 
     def covers(self, finding: Finding) -> bool:
-        return fnmatchcase(finding.check, self.check) and fnmatchcase(finding.object or "", self.object)
+        return matches(finding.check, self.check) and matches(finding.object or "", self.object)
+
+
+def matches(text: str, pattern: str) -> bool:
+    """Whether a pattern with * and ? fits; a bracket is only a bracket, since names may hold one."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def judge(
@@ -56,7 +61,7 @@ def judge(
     limit: int = 10,
 ) -> list[Finding]:
     """The findings, the gravest first; of each check at most so many, the worst of them."""
-    findings: list[Finding] = []
+    findings: list[Finding] = [] if observed.down is None else [_unreachable(observed.down)]
     for name, check in checks.items():
         found = _findings(check, levels[name], check.measure(observed))
         kept = [each for each in found if not any(rule.covers(each) for rule in accepted)]
@@ -80,6 +85,22 @@ def severity(check: Check, levels: Levels, value: float) -> str | None:
         if level is not None and (value > level if check.above else value < level):
             return name
     return None
+
+
+def _unreachable(reason: str) -> Finding:
+    """Not a check: it has no level to set and cannot be accepted."""
+    return Finding(
+        check="unreachable",
+        severity=CRITICAL,
+        value=1,
+        warning=None,
+        critical=0,
+        unit="servers",
+        object=None,
+        database=None,
+        message=reason,
+        remedy="Look at the service, its log, the disk and the network; then at pg_hba.conf and max_connections.",
+    )
 
 
 def _findings(check: Check, levels: Levels, measures: Iterable[Measure]) -> Iterable[Finding]:

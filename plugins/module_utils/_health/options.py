@@ -24,7 +24,7 @@ _CHECKS: dict[str, Any] = {
     "warning": {"type": "float"},
     "critical": {"type": "float"},
     "unit": {"type": "str"},
-    "message": {"type": "str"},
+    "sentence": {"type": "str"},
     "remedy": {"type": "str"},
 }
 

@@ -57,9 +57,7 @@ def _head(health: Facts, name: str, paint: Paint) -> str:
             f"in {health['duration_ms']} ms",
         ]
         lines.append(paint(", ".join(fact for fact in facts if fact), "quiet"))
-    if health["down_reason"]:
-        lines += textwrap.wrap(health["down_reason"], WIDTH)
-    elif not health["findings"]:
+    if not health["findings"]:
         lines.append("Nothing needs attention.")
     return "\n".join(lines)
 

@@ -17,7 +17,9 @@ class InvalidIndex:
     index: str
 
 
-# One that is being built right now is invalid until it is finished.
+# One that is being built right now is invalid until it is finished. NOT EXISTS, not
+# NOT IN: a role without pg_monitor gets nulls for others' builds, and one null would
+# make NOT IN hide every index.
 INVALID_INDEXES = Probe(
     name="invalid_indexes",
     subset="indexes",
@@ -31,7 +33,7 @@ SELECT n.nspname || '.' || t.relname AS "table", c.relname::text AS index
   JOIN pg_class t ON t.oid = i.indrelid
   JOIN pg_namespace n ON n.oid = t.relnamespace
  WHERE NOT (i.indisvalid AND i.indisready AND i.indislive)
-   AND i.indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index)
+   AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
  ORDER BY 1, 2
  LIMIT %(limit)s
 """

@@ -145,11 +145,15 @@ class Subscription:
 
 _SUBSCRIPTIONS = """
 SELECT s.subname::text AS name, d.datname::text AS database, s.subenabled AS enabled,
-       EXISTS (SELECT FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.relid IS NULL AND w.pid IS NOT NULL)
-         AS running,
+       EXISTS (SELECT {worker} AND w.relid IS NULL AND w.pid IS NOT NULL) AS running,
        {errors}
  ORDER BY 1
 """
+_WORKER = "FROM pg_stat_subscription w WHERE w.subid = s.oid"
+# Version 13 lets only superusers read pg_subscription.oid. A name is unique within
+# its database, which the worker is connected to.
+_WORKER_BY_NAME = """FROM pg_stat_subscription w JOIN pg_stat_activity a ON a.pid = w.pid
+                WHERE w.subname = s.subname AND a.datid = s.subdbid"""
 _NO_ERRORS = """NULL::bigint AS apply_errors, NULL::bigint AS sync_errors
   FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"""
 _ERRORS = """e.apply_error_count AS apply_errors, e.sync_error_count AS sync_errors
@@ -161,8 +165,9 @@ SUBSCRIPTIONS = Probe(
     subset="replication",
     row=Subscription,
     sql={
-        13: filled(_SUBSCRIPTIONS, errors=_NO_ERRORS),
-        15: filled(_SUBSCRIPTIONS, errors=_ERRORS),
+        13: filled(_SUBSCRIPTIONS, worker=_WORKER_BY_NAME, errors=_NO_ERRORS),
+        14: filled(_SUBSCRIPTIONS, worker=_WORKER, errors=_NO_ERRORS),
+        15: filled(_SUBSCRIPTIONS, worker=_WORKER, errors=_ERRORS),
     },
 )
 

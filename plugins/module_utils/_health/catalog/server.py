@@ -25,9 +25,10 @@ SELECT current_setting('server_version') AS version,
        current_setting('cluster_name') AS cluster_name,
        current_setting('data_checksums')::bool AS data_checksums,
        extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS uptime_seconds,
-       pg_has_role(current_user, 'pg_monitor', 'USAGE') AS monitor,
+       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS monitor,
        current_user::text AS user,
        inet_server_addr() IS NOT DISTINCT FROM inet_client_addr() AS same_host,
+       current_setting('default_transaction_read_only')::bool AS settings_kept,
        current_setting('block_size')::int AS block_bytes,
        current_setting('autovacuum')::bool AND current_setting('track_counts')::bool AS autovacuum,
        current_setting('synchronous_standby_names') AS synchronous_standby_names,
@@ -52,6 +53,8 @@ PENDING_SETTINGS = Probe(
     name="pending_settings",
     subset="server",
     row=PendingSetting,
+    # Settings that only superusers see, shared_preload_libraries for one, would be missing unsaid.
+    needs_monitor=True,
     sql={13: "SELECT name, setting AS current FROM pg_settings WHERE pending_restart ORDER BY name"},
 )
 

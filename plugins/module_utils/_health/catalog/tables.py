@@ -94,7 +94,8 @@ class VacuumBacklog:
 
 
 # Autovacuum's own arithmetic, with the tables' own settings: those that are
-# past their threshold and not being worked on.
+# past their threshold and not being worked on. Without pg_monitor the server shows
+# others' vacuums with a null relid, which NOT EXISTS bears and NOT IN would not.
 VACUUM_BACKLOG = Probe(
     name="vacuum_backlog",
     subset="tables",
@@ -115,7 +116,7 @@ SELECT count(*)::int AS tables_due
  WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
    AND pg_stat_get_dead_tuples(c.oid) >
        coalesce(own.base, server.base) + coalesce(own.share, server.share) * greatest(c.reltuples, 0)
-   AND c.oid NOT IN (SELECT relid FROM pg_stat_progress_vacuum)
+   AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum p WHERE p.relid = c.oid)
 """
     },
 )

@@ -66,17 +66,17 @@ def custom_check(options: Mapping[str, Any]) -> Check:
         name=options["name"],
         subset="custom",
         unit=options.get("unit") or "",
-        measure=_custom(options["name"], options.get("message")),
+        measure=_custom(options["name"], options.get("sentence")),
         remedy=options.get("remedy") or "",
         above=options.get("worse", "above") == "above",
         levels=Levels(options.get("info"), options.get("warning"), options.get("critical")),
     )
 
 
-def _custom(name: str, message: str | None) -> Callable[[Observed], Sequence[Measure]]:
+def _custom(name: str, sentence: str | None) -> Callable[[Observed], Sequence[Measure]]:
     def measure(observed: Observed) -> Sequence[Measure]:
         return [
-            Measure(seen.row.value, message or _said(seen.row), seen.row.object, seen.database)
+            Measure(seen.row.value, sentence or _said(seen.row), seen.row.object, seen.database)
             for seen in observed.of(custom.CUSTOM_VALUES)
             if seen.row.check == name
         ]

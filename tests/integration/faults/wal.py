@@ -1,0 +1,79 @@
+"""WAL that is not archived, piles up, or is checkpointed in a hurry."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from tests.integration.faults.replication import WRITE, unused_slot, without_wal_keep_size
+from tests.integration.faults.scene import schema, settled
+from tests.integration.servers import Server
+
+
+def switch(server: Server) -> None:
+    """Finish a WAL segment; an empty one would not be finished."""
+    server.run("SELECT pg_logical_emit_message(false, 'test', 'x')", "SELECT pg_switch_wal()")
+
+
+@contextlib.contextmanager
+def failing_archiver(server: Server) -> Iterator[str]:
+    """An archive_command that fails, and four segments that wait for it."""
+    server.setting(archive_command="/bin/false")
+    failing = "SELECT last_failed_time > coalesce(last_archived_time, '-infinity') FROM pg_stat_archiver"
+    try:
+        settled(server, "the command counts", "SELECT current_setting('archive_command') = '/bin/false'")
+        for _ in range(4):
+            switch(server)
+        settled(server, "archiving fails", failing)
+        queue = "SELECT count(*) >= 4 FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
+        settled(server, "the queue is there", queue)
+        yield str(server.value("SELECT last_failed_wal FROM pg_stat_archiver"))
+    finally:
+        server.setting(archive_command=None)
+        switch(server)  # wakes the archiver, which otherwise rests for a minute
+        settled(server, "archiving works", f"SELECT NOT ({failing})")
+        empty = "SELECT count(*) = 0 FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
+        settled(server, "the queue is empty", empty)
+
+
+@contextlib.contextmanager
+def archive_queue(server: Server) -> Iterator[None]:
+    """The same, for the check that counts the files."""
+    with failing_archiver(server):
+        yield None
+
+
+@contextlib.contextmanager
+def large_wal_directory(server: Server) -> Iterator[None]:
+    """More WAL than max_wal_size foresees, kept by a slot."""
+    size = server.value("SHOW max_wal_size")
+    with without_wal_keep_size(server):
+        server.setting(max_wal_size="2MB")
+        try:
+            settled(server, "the limit counts", "SELECT current_setting('max_wal_size') = '2MB'")
+            with unused_slot(server):
+                yield None
+        finally:
+            server.setting(max_wal_size=None)
+            settled(server, "the limit is back", f"SELECT current_setting('max_wal_size') = '{size}'")
+            server.run("CHECKPOINT")
+
+
+@contextlib.contextmanager
+def requested_checkpoints(server: Server) -> Iterator[None]:
+    """Checkpoints asked for rather than due: here by hand, usually by too much WAL."""
+    view, column, target = (
+        ("pg_stat_checkpointer", "num_requested", "checkpointer")
+        if server.version >= 17
+        else ("pg_stat_bgwriter", "checkpoints_req", "bgwriter")
+    )
+    reset = f"SELECT pg_stat_reset_shared('{target}')"
+    server.run(reset)
+    try:
+        settled(server, "the counter is at zero", f"SELECT {column} = 0 FROM {view}")
+        with schema(server, WRITE.format(rows=1)):
+            server.run(*["CHECKPOINT"] * 6)
+            settled(server, "the checkpoints are counted", f"SELECT {column} >= 6 FROM {view}")
+            yield None
+    finally:
+        server.run(reset)
