@@ -46,7 +46,7 @@ SETTINGS = {
     "autovacuum_naptime": "2000000",
 }
 
-# One table in five has an identity column, one in a hundred is of some megabytes, one in ten is empty.
+# One table in five has an identity column, one in ten is empty, forty and their keys are of some megabytes.
 TABLE_BATCH = """
 DO $$
 BEGIN
@@ -58,7 +58,7 @@ BEGIN
     EXECUTE format(
       'INSERT INTO ledger.account_%s
          SELECT n, n %% 97, ''open'', n / 7.0, repeat(''x'', 60) FROM generate_series(1, %s) n',
-      to_char(n, 'FM00000'), CASE WHEN n % 100 = 0 THEN 15000 WHEN n % 10 = 3 THEN 0 ELSE 20 END);
+      to_char(n, 'FM00000'), CASE WHEN n % 250 = 0 THEN 50000 WHEN n % 10 = 3 THEN 0 ELSE 20 END);
     EXECUTE format('CREATE INDEX ON ledger.account_%s (account, at)', to_char(n, 'FM00000'));
   END LOOP;
 END $$;

@@ -43,7 +43,7 @@ def hold(database: str, seconds: float) -> list[driver.connection]:
     change = "UPDATE ledger.account_{:05} SET note = 'held' WHERE id = 1"
     sleep = f"SELECT pg_sleep({seconds:.0f})"
     return [
-        *(session(database, "idle", "SELECT count(*) FROM ledger.account_00100") for _ in range(IDLE)),
+        *(session(database, "idle", "SELECT count(*) FROM ledger.account_00101") for _ in range(IDLE)),
         *(session(database, "active", sleep) for _ in range(ACTIVE)),
         *(session(database, "in-transaction", "BEGIN", change.format(10 * n + 11)) for n in range(IN_TRANSACTION)),
         *(session(database, "waiting", "BEGIN", change.format(10 * n + 11)) for n in range(WAITING)),
