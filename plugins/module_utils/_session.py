@@ -108,7 +108,8 @@ class Session:
             raise QueryFailed(f"the answer holds text that is not valid UTF-8 ({error.reason})") from error
 
     def _problem(self, error: Any) -> Problem:
-        if self._connection.closed or error.pgcode is None:
+        # The driver's own refusals have no SQLSTATE either, and leave the connection as it was.
+        if self._connection.closed or (error.pgcode is None and not isinstance(error, psycopg2.ProgrammingError)):
             return Unreachable(f"PostgreSQL at {self._where} closed the connection: {_one_line(error)}.")
         return _KINDS.get(error.pgcode, QueryFailed)(_one_line(error))
 
