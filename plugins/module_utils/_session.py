@@ -100,7 +100,7 @@ class Session:
                 self._wait(Deadline(self._statement_seconds + GRACE_SECONDS))
                 if cursor.description is None:
                     return []
-                columns = [column.name for column in cursor.description]
+                columns = _distinct([column.name for column in cursor.description])
                 return [dict(zip(columns, row)) for row in cursor]
         except psycopg2.Error as error:
             raise self._problem(error) from error
@@ -132,6 +132,11 @@ class Session:
                     f"PostgreSQL at {self._where} takes connections but does not answer: "
                     "look for stopped processes, a full disk or a frozen host."
                 )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Columns without a name all have the same one: the later get their position added, so that none is lost."""
+    return [f"{name} {place}" if name in names[:place] else name for place, name in enumerate(names)]
 
 
 _ADDRESS = re.compile(r"^connection to server (?:at|on socket) .*? failed: ")
