@@ -21,8 +21,10 @@ def observe_custom(session: Session, question: CustomQuery, limit: int) -> list[
         # Their names resolve as they would in psql; ours are all in pg_catalog.
         session.fetch("RESET search_path")
         rows = session.fetch(question.query)
-    finally:
+    except QueryFailed:
         session.fetch("ROLLBACK")
+        raise
+    session.fetch("ROLLBACK")
     if not rows:
         raise QueryFailed("the query returned no row: let it return the value in its first column, 0 included")
     return [_value(question.name, row) for row in rows[:limit]]
