@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._health.sql_text import single_statement
+from ansible_collections.runbook.postgres.plugins.module_utils._health.sql_text import is_query, single_statement
 
 SUBSETS = (
     "server",
@@ -89,6 +89,11 @@ def custom_queries(checks: Sequence[Mapping[str, Any]]) -> tuple[CustomQuery, ..
             raise Refused(
                 f"The query of check '{check['name']}' holds more than one statement: "
                 "a check is one SELECT, run in a read-only transaction."
+            )
+        if not is_query(check["query"]):
+            raise Refused(
+                f"The query of check '{check['name']}' returns no rows: "
+                "a check is one SELECT (or WITH, VALUES, TABLE, SHOW), run in a read-only transaction."
             )
     return tuple(CustomQuery(check["name"], check["query"], check.get("database")) for check in checks)
 

@@ -99,6 +99,16 @@ def _hides_its_end(kind: str, token: str) -> bool:
     return kind == "unfinished" or (kind == "plain" and _ESCAPED_QUOTE.search(token) is not None)
 
 
+# What a check of the user's may begin with.
+_QUERIES = ("select", "with", "values", "table", "show")
+
+
+def is_query(text: str) -> bool:
+    """Whether the first word is one that returns rows."""
+    first = next((text[start:end] for kind, start, end in _tokens(text) if "comment" not in kind), "")
+    return first.lower() in _QUERIES
+
+
 def single_statement(text: str) -> bool:
     """Whether nothing but white space and comments follows the first semicolon."""
     tokens = list(_tokens(text))
