@@ -52,7 +52,8 @@ class Examination:
             query_seconds=options["query_timeout"],
             total_seconds=options["timeout"],
             connect_seconds=options["connect_timeout"],
-            floors={name: level.floor for name, level in levels.items() if level.floor is not None},
+            # A floor that was switched off is still asked for by name in the SQL.
+            floors={name: level.floor or 0.0 for name, level in levels.items()},
             queries=custom_queries(options["checks"]),
             pooler=_pooler(options["pgbouncer"]),
             transaction_rate_baseline=_baseline(options["baseline"]),
