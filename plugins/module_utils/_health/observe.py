@@ -55,7 +55,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.probe imp
     Server,
     Unavailable,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._health.request import Scope
+from ansible_collections.runbook.postgres.plugins.module_utils._health.request import CustomQuery, Scope
 from ansible_collections.runbook.postgres.plugins.module_utils._health.sql_text import masked
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
@@ -124,27 +124,26 @@ class _Observer:
 
     # -- one probe ---------------------------------------------------------
 
-    def _attempt(self, probe: Probe, database: str | None, ask: Callable[[], Sequence[Any]]) -> None:
-        """Record what a question yields, or why it yields nothing."""
+    def _attempt(
+        self, probe: Probe, database: str | None, ask: Callable[[], Sequence[Any]], name: str | None = None
+    ) -> None:
+        """Record what a question yields, or under its name why it yields nothing."""
+        named = replace(probe, name=name or probe.name)
         if self._deadline.passed():
-            self._lost(
-                probe,
-                database,
-                f"the {self._scope.total_seconds:g} s for the whole run (timeout) were used up",
-            )
+            self._lost(named, database, self._no_time())
             return
         try:
             rows = ask()
         except TookTooLong as error:
             self._lost(
-                probe,
+                named,
                 database,
                 f"{error.sentence}: it is given {self._scope.query_seconds:g} s (query_timeout)",
             )
         except NotPermitted as error:
-            self._lost(probe, database, f"{error.sentence}: {probe.advice}" if probe.advice else error.sentence)
+            self._lost(named, database, f"{error.sentence}: {probe.advice}" if probe.advice else error.sentence)
         except QueryFailed as error:
-            self._lost(probe, database, error.sentence)
+            self._lost(named, database, error.sentence)
         else:
             self.observed.add(probe, [Seen(database, row) for row in rows])
 
@@ -268,14 +267,15 @@ class _Observer:
             return
         for question in self._scope.queries:
             if (question.database or self._connection["dbname"]) == database:
-                probe = replace(custom.CUSTOM_VALUES, name=question.name)
-                self._attempt_custom(session, probe, database, question)
+                self._ask_custom(session, question, database)
 
-    def _attempt_custom(self, session: Session, probe: Probe, database: str, question: Any) -> None:
-        before = len(self.observed.unavailable)
-        self._attempt(probe, database, lambda: observe_custom(self._hurry(session), question, self._scope.limit))
-        if len(self.observed.unavailable) == before:
-            self.observed.rows.setdefault(custom.CUSTOM_VALUES.name, []).extend(self.observed.rows.pop(probe.name))
+    def _ask_custom(self, session: Session, question: CustomQuery, database: str) -> None:
+        self._attempt(
+            custom.CUSTOM_VALUES,
+            database,
+            lambda: observe_custom(self._hurry(session), question, self._scope.limit),
+            question.name,
+        )
 
     def _disks(self) -> None:
         if not self._wants(storage.DISKS):
