@@ -190,8 +190,14 @@ class _Observer:
     # -- each database -----------------------------------------------------
 
     def _databases(self, session: Session) -> list[str]:
-        wanted = self._scope.databases or [row["name"] for row in session.fetch(server.DATABASES)]
-        return list(dict.fromkeys(wanted))
+        if self._scope.databases:
+            return list(dict.fromkeys(self._scope.databases))
+        try:
+            return [row["name"] for row in self._hurry(session).fetch(server.DATABASES)]
+        except QueryFailed as error:
+            # Mostly for want of time; what is known of the server is told all the same.
+            self.observed.unavailable.append(Unavailable("databases", error.sentence))
+            return []
 
     def _elsewhere(self, name: str, examined: bool) -> None:
         """Another database takes a connection of its own; failing to get one costs only its probes."""
