@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,7 +100,7 @@ def custom_queries(checks: Sequence[Mapping[str, Any]]) -> tuple[CustomQuery, ..
 
 
 def positive(options: Mapping[str, Any], *names: str) -> None:
-    """Refuse limits of zero and less, which would either do nothing or never end."""
+    """Refuse limits of zero and less, and without an end: they would either do nothing or never end."""
     for name in names:
-        if options[name] <= 0:
+        if not 0 < options[name] < math.inf:
             raise Refused(f"{name} is {options[name]:g}: give a number above zero.")
