@@ -23,6 +23,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import (
     NotPermitted,
     Problem,
     QueryFailed,
+    Refused,
     Silent,
     TookTooLong,
     Unreachable,
@@ -68,11 +69,14 @@ class Session:
         self._statement_seconds = deadline.remaining()
         # How many statements this session ran: what it adds to the server's own counters.
         self.statements = 0
+        given = {"client_encoding": "UTF8", "fallback_application_name": "runbook.postgres", **parameters}
         try:
-            self._connection = psycopg2.connect(
-                **{"client_encoding": "UTF8", "fallback_application_name": "runbook.postgres", **parameters},
-                async_=True,
-            )
+            dsn = psycopg2.extensions.make_dsn(**given)
+        except psycopg2.ProgrammingError as error:
+            # It is not the server that says no.
+            raise Refused(f"The connection options cannot be used: {_one_line(error)}.") from error
+        try:
+            self._connection = psycopg2.connect(dsn, async_=True)
             self._wait(deadline)
         except psycopg2.Error as error:
             raise Unreachable(f"PostgreSQL at {self._where} refused the connection: {_refusal(error)}.") from error
