@@ -74,7 +74,9 @@ class Session:
             dsn = psycopg2.extensions.make_dsn(**given)
         except psycopg2.ProgrammingError as error:
             # It is not the server that says no.
-            raise Refused(f"The connection options cannot be used: {_one_line(error)}.") from error
+            raise Refused(
+                f"The connection options cannot be used: {_one_line(error).removeprefix('invalid dsn: ')}."
+            ) from error
         try:
             self._connection = psycopg2.connect(dsn, async_=True)
             self._wait(deadline)
