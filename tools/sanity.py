@@ -116,6 +116,11 @@ def not_run(output: str, pythons: Sequence[str], own: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def findings(output: str) -> list[str]:
+    """The output without what `-v` adds for debugging ansible-test itself."""
+    return [line for line in output.splitlines() if not line.startswith(("Run command", "Stream command"))]
+
+
 def idle_tests(output: str) -> list[str]:
     pattern = re.compile(r'Running sanity test "(?P<name>[^"]+)".*\nNo tests applicable')
     return [match["name"] for match in pattern.finditer(output)]
@@ -133,7 +138,7 @@ def main() -> int:
     if result.returncode != 0 and put_stand_in(result.stdout):
         result = sanity()
     if result.returncode != 0:
-        print(result.stdout)
+        print("\n".join(findings(result.stdout)))
         return 1
     names = ran(result.stdout)
     own = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -64,19 +64,32 @@ def joined(separator: str, parts: Sequence[Any]) -> Any:
 class Session:
     """One connection; each statement is its own transaction unless read_only() is open."""
 
-    def __init__(self, parameters: Mapping[str, Any], deadline: Deadline) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, Any],
+        deadline: Deadline,
+        settings: Mapping[str, str] | None = None,
+        statement_seconds: float | None = None,
+    ) -> None:
+        """Connect with these settings of the server; they are part of the start, and so in force from the first
+        statement on without a round trip of their own."""
         self._where = where(parameters)
-        self._statement_seconds = deadline.remaining()
+        # After this time we stop believing that the server will answer.
+        self._statement_seconds = deadline.remaining() if statement_seconds is None else statement_seconds
+        given = dict(parameters)
+        if settings is not None:
+            limits = {"statement_timeout": _milliseconds(self._statement_seconds), **settings}
+            given["options"] = f"{given.get('options', '')} {_startup_options(limits)}".strip()
         # How many statements this session ran: what it adds to the server's own counters.
         self.statements = 0
-        given = {"client_encoding": "UTF8", "fallback_application_name": "runbook.postgres", **parameters}
         try:
-            dsn = psycopg2.extensions.make_dsn(**given)
+            dsn = psycopg2.extensions.make_dsn(
+                **{"client_encoding": "UTF8", "fallback_application_name": "runbook.postgres", **given}
+            )
         except psycopg2.ProgrammingError as error:
             # It is not the server that says no.
-            raise Refused(
-                f"The connection options cannot be used: {_one_line(error).removeprefix('invalid dsn: ')}."
-            ) from error
+            reason = _one_line(error).removeprefix("invalid dsn: ")
+            raise Refused(f"The connection options cannot be used: {reason}.") from error
         try:
             self._connection = psycopg2.connect(dsn, async_=True)
             self._wait(deadline)
@@ -89,13 +102,10 @@ class Session:
     def __exit__(self, *exc_info: object) -> None:
         self._connection.close()
 
-    def limit(self, settings: Mapping[str, str], statement_seconds: float) -> None:
-        """Set limits that the server enforces, and the time after which we stop believing it will."""
+    def limit(self, statement_seconds: float) -> None:
+        """Give the server this much time for each statement from here on."""
         self._statement_seconds = statement_seconds
-        limits = {"statement_timeout": f"{max(1, int(statement_seconds * 1000))}", **settings}
-        names = list(limits)
-        calls = ", ".join("set_config(%s, %s, false)" for _name in names)
-        self.fetch(f"SELECT {calls}", [part for name in names for part in (name, limits[name])])
+        self.fetch("SELECT set_config('statement_timeout', %s, false)", [_milliseconds(statement_seconds)])
 
     def fetch(self, query: Any, values: Any = None) -> list[dict[str, Any]]:
         """Run one statement and return its rows as dictionaries; values are bound, not formatted."""
@@ -138,6 +148,16 @@ class Session:
                     f"PostgreSQL at {self._where} takes connections but does not answer: "
                     "look for stopped processes, a full disk or a frozen host."
                 )
+
+
+def _milliseconds(seconds: float) -> str:
+    # Zero would mean no limit at all.
+    return str(max(1, int(seconds * 1000)))
+
+
+def _startup_options(settings: Mapping[str, str]) -> str:
+    """Settings as libpq's options keyword wants them: blanks and backslashes in values escaped."""
+    return " ".join(f"-c {name}=" + value.replace("\\", "\\\\").replace(" ", "\\ ") for name, value in settings.items())
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

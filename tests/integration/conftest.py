@@ -14,9 +14,7 @@ RELEASES = "11,12,13"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--releases", default=RELEASES, help=f"Debian releases to test on, by comma (default: {RELEASES})"
-    )
+    parser.addoption("--releases", default=RELEASES, help=f"Debian releases to test on, by comma (default: {RELEASES})")
 
 
 def releases(config: pytest.Config) -> list[int]:

@@ -48,9 +48,7 @@ def test_number_and_its_words(health: Health) -> None:
 def test_values(health: Health, query: str, value: float) -> None:
     report = ask(health, {"name": "mine", "query": query})
     assert [(finding["check"], finding["value"]) for finding in report.findings()] == [("mine", value)]
-    assert report.metrics["custom"]["custom"] == [
-        {"check": "mine", "object": None, "value": value, "database": "app"}
-    ]
+    assert report.metrics["custom"]["custom"] == [{"check": "mine", "object": None, "value": value, "database": "app"}]
 
 
 def test_below(health: Health) -> None:
@@ -98,9 +96,7 @@ def test_each_in_its_own_database(health: Health) -> None:
     ],
 )
 def test_failure_costs_only_itself(health: Health, query: str, reason: str) -> None:
-    report = ask(
-        health, {"name": "bad", "query": query}, {"name": "good", "query": "SELECT 1"}, query_timeout=0.3
-    )
+    report = ask(health, {"name": "bad", "query": query}, {"name": "good", "query": "SELECT 1"}, query_timeout=0.3)
     assert list(report.unavailable()) == ["bad"]
     assert reason in report.unavailable()["bad"]
     assert [finding["check"] for finding in report.findings()] == ["good"]

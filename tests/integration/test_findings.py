@@ -145,9 +145,7 @@ CASES: Sequence[Case] = (
     Case("bloat", "index_bloat_percent", tables.bloated_index, {"warning": 50, "floor": MEGABYTE}, database="app"),
     Case("sequences", "sequence_used_percent", tables.full_sequence, {"critical": 90}, "critical", database="app"),
     Case("sequences", "sequence_used_percent", tables.full_serial, {"critical": 90}, "critical", database="app"),
-    Case(
-        "sequences", "sequence_used_percent", tables.full_descending_sequence, {"warning": 90}, database="app"
-    ),
+    Case("sequences", "sequence_used_percent", tables.full_descending_sequence, {"warning": 90}, database="app"),
     Case("statements", "statement_mean_milliseconds", databases.slow_statement, {"info": 250}, "info", database="app"),
     # pgbouncer
     Case("pgbouncer", "pool_used_percent", pooler.exhausted_pool, {"warning": 70, "critical": 95}, "critical"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,8 @@ class Ansible:
             "ANSIBLE_CONFIG": str(self.home / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
             "ANSIBLE_NOCOLOR": "1",
+            # Compiled files would be content that was not published.
+            "PYTHONDONTWRITEBYTECODE": "1",
             "ANSIBLE_DEPRECATION_WARNINGS": "0",
         }
         return subprocess.run(
@@ -74,3 +78,11 @@ def ansible(request: pytest.FixtureRequest, tarball: Path, tmp_path_factory: pyt
         *("--offline", "--no-deps", "-p", str(installed.collections)),
     )
     return installed
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine on which nobody listens, kept from others meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,14 +35,6 @@ PLAY = """
       register: refused
       failed_when: refused is not failed or (refused.msg | length) == 0 or 'Traceback' in refused | string
 """
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port of this machine on which nobody listens, kept from others meanwhile."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
 
 
 def test_it_is_what_was_published(ansible: Ansible) -> None:

@@ -26,7 +26,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.probe imp
 
 # Read for our own use, or shown elsewhere in another form.
 _NOT_SHOWN = {server_catalog.PENDING_SETTINGS, sessions.LOCK_PARTIES}
-_OWN_USE = ("monitor", "same_host", "block_bytes", "now")
+_OWN_USE = ("monitor", "same_host", "settings_kept", "block_bytes", "now")
 
 
 def facts(observed: Observed, findings: Sequence[Finding], duration_ms: int) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Server:
     monitor: bool
     user: str
     same_host: bool
+    settings_kept: bool
     block_bytes: int
     autovacuum: bool
     synchronous_standby_names: str

@@ -61,5 +61,3 @@ def other_database_collation_version(server: Server) -> Iterator[str]:
     with database(server) as name:
         server.run("UPDATE pg_database SET datcollversion = '0.0' WHERE datname = 'scratch'", database=name)
         yield "the database default"
-
-

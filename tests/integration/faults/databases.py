@@ -110,8 +110,6 @@ def idle_against_baseline(server: Server) -> Iterator[None]:
     yield None
 
 
-
-
 @contextlib.contextmanager
 def slow_statement(server: Server) -> Iterator[str]:
     """A statement that pg_stat_statements has counted; its query id."""

@@ -71,9 +71,7 @@ def lock_chain(server: Server) -> Iterator[tuple[int, int, int]]:
     with (
         schema(server, *tables),
         held(server, "LOCK TABLE scene.one") as root,
-        running(
-            server, "LOCK TABLE scene.one", before=("BEGIN", "LOCK TABLE scene.two"), waits="Lock"
-        ) as middle,
+        running(server, "LOCK TABLE scene.one", before=("BEGIN", "LOCK TABLE scene.two"), waits="Lock") as middle,
         running(server, "LOCK TABLE scene.two", before=("BEGIN",), waits="Lock") as leaf,
     ):
         for pid in (middle, leaf):
@@ -120,9 +118,7 @@ def deadlocks(server: Server) -> Iterator[str]:
 
 def deadlock(server: Server, name: str) -> None:
     """Whichever of the two notices the circle first is given up; the other goes on."""
-    wants_one = running(
-        server, "LOCK TABLE one", before=("BEGIN", "LOCK TABLE two"), waits="Lock", database=name
-    )
+    wants_one = running(server, "LOCK TABLE one", before=("BEGIN", "LOCK TABLE two"), waits="Lock", database=name)
     with server.connect(name) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("LOCK TABLE one")
@@ -132,7 +128,7 @@ def deadlock(server: Server, name: str) -> None:
 
 def aged(server: Server, pid: int, since: str) -> None:
     """Wait until the session has been in its state for longer than the tests' thresholds."""
-    query = sql.SQL(
-        "SELECT clock_timestamp() > {} + interval '0.3 s' FROM pg_stat_activity WHERE pid = %s"
-    ).format(sql.Identifier(since))
+    query = sql.SQL("SELECT clock_timestamp() > {} + interval '0.3 s' FROM pg_stat_activity WHERE pid = %s").format(
+        sql.Identifier(since)
+    )
     wait_until(f"pid {pid} is old enough", lambda: server.value(query, [pid]), pause=0.05)

@@ -23,6 +23,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog i
     wal,
 )
 
+CUSTOM_VALUES = custom.CUSTOM_VALUES
+
 PROBES = (
     *server.PROBES,
     *sessions.PROBES,

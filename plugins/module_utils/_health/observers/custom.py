@@ -10,16 +10,33 @@ import math
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
-from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.custom import CustomValue
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.custom import CUSTOM_VALUES, CustomValue
+from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
 from ansible_collections.runbook.postgres.plugins.module_utils._health.request import CustomQuery
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
 
-def observe_custom(session: Session, question: CustomQuery, limit: int) -> list[CustomValue]:
+def ask_custom(interview: Interview, session: Session, database: str) -> None:
+    """The user's questions to this database; one that fails is listed under its own name."""
+    if not interview.wants(CUSTOM_VALUES):
+        return
+    for question in interview.scope.queries:
+        if (question.database or interview.home) == database:
+            _ask_one(interview, session, database, question)
+
+
+def _ask_one(interview: Interview, session: Session, database: str, question: CustomQuery) -> None:
+    def values() -> list[CustomValue]:
+        return _run(interview.hurried(session), question, interview.scope.limit)
+
+    interview.attempt(CUSTOM_VALUES, database, values, question.name)
+
+
+def _run(session: Session, question: CustomQuery, limit: int) -> list[CustomValue]:
     session.fetch("BEGIN TRANSACTION READ ONLY")
     try:
         # Their names resolve as they would in psql; ours are all in pg_catalog.
-        session.fetch("RESET search_path")
+        session.fetch("SELECT set_config('search_path', '\"$user\", public', true)")
         rows = session.fetch(question.query)
     except QueryFailed:
         session.fetch("ROLLBACK")

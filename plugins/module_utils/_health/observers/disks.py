@@ -10,11 +10,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.storage import (
+    DISKS,
+    STORAGE_PATHS,
     Disk,
     StoragePath,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Seen
+
+_ELSEWHERE = "the module ran on another host than the server: run it on the database host to see its disks"
 
 
 def observe_disks(paths: Sequence[StoragePath]) -> tuple[list[Disk], list[str]]:
@@ -35,8 +40,17 @@ def observe_disks(paths: Sequence[StoragePath]) -> tuple[list[Disk], list[str]]:
     return list(disks.values()), refusals
 
 
-def elsewhere() -> QueryFailed:
-    return QueryFailed("the module ran on another host than the server: run it on the database host to see its disks")
+def ask_disks(interview: Interview) -> None:
+    """Only a module that runs beside the server can see its disks."""
+    if not interview.wants(DISKS):
+        return
+    if not interview.server.same_host:
+        interview.lost(DISKS.name, None, _ELSEWHERE)
+        return
+    disks, refusals = observe_disks([seen.row for seen in interview.observed.of(STORAGE_PATHS)])
+    interview.observed.add(DISKS, [Seen(None, disk) for disk in disks])
+    for reason in refusals:
+        interview.lost(DISKS.name, None, reason)
 
 
 def _measure(each: StoragePath, known: Disk | None) -> Disk:

@@ -8,8 +8,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import pooler as catalog
+from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Seen
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
+
+
+def ask_pooler(interview: Interview) -> None:
+    """A pooler that cannot be asked is a finding, not a gap: clients cannot reach it either."""
+    if interview.scope.pooler is None or not interview.wants(catalog.POOLS) or interview.late("pooler", None):
+        return
+    try:
+        with Session(interview.scope.pooler, interview.connecting()) as console:
+            interview.attempt(catalog.POOLER_TOTALS, None, lambda: [observe_pooler(console)])
+            interview.attempt(catalog.POOLS, None, lambda: observe_pools(console))
+    except Unreachable as error:
+        interview.observed.add(catalog.POOLER_DOWN, [Seen(None, catalog.PoolerDown(error.sentence))])
 
 
 def observe_pools(console: Session) -> list[catalog.Pool]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.custom import (
+    TRANSACTION_RATE,
     TRANSACTIONS,
     TransactionRate,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
 
@@ -24,8 +25,19 @@ class RateSample:
         self._seconds = seconds
         self._before, self._started, self._statements = _look(session)
 
-    def close(self, session: Session, deadline: Deadline) -> TransactionRate:
-        time.sleep(min(deadline.remaining(), max(0.0, self._started + self._seconds - time.monotonic())))
+    @classmethod
+    def opened(cls, interview: Interview, session: Session) -> RateSample | None:
+        """A sample where there is something to compare it with."""
+        baseline = interview.scope.transaction_rate_baseline
+        if baseline is None or not interview.wants(TRANSACTION_RATE):
+            return None
+        return cls(session, baseline, interview.scope.sample_seconds)
+
+    def close(self, interview: Interview, session: Session) -> None:
+        interview.attempt(TRANSACTION_RATE, None, lambda: [self._rate(session, interview.remaining())])
+
+    def _rate(self, session: Session, longest: float) -> TransactionRate:
+        time.sleep(min(longest, max(0.0, self._started + self._seconds - time.monotonic())))
         after, ended, statements = _look(session)
         # Each statement of ours was a transaction too.
         others = max(0, after - self._before - (statements - self._statements))

@@ -10,12 +10,27 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import sequences as catalog
+from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
 from ansible_collections.runbook.postgres.plugins.module_utils._session import (
     Session,
     compose,
     identifier,
     joined,
 )
+
+
+def ask_sequences(interview: Interview, session: Session, database: str) -> None:
+    if not interview.wants(catalog.SEQUENCES):
+        return
+
+    def used_most() -> list[catalog.Sequence]:
+        rows, unreadable = observe_sequences(interview.hurried(session), interview.scope.limit)
+        if unreadable:
+            reason = f"{unreadable} sequences may not be read: {catalog.SEQUENCES.advice}"
+            interview.lost(catalog.SEQUENCES.name, database, reason)
+        return rows
+
+    interview.attempt(catalog.SEQUENCES, database, used_most)
 
 
 def observe_sequences(session: Session, limit: int) -> tuple[list[catalog.Sequence], int]:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import check
-from check import Count, Outcome, Part, Step
+from checks import outcomes, parts, running
+from checks.outcomes import Count, Outcome
+from checks.parts import Part, Step
 
+LINT = Part("lint", ())
+UNIT = Part("unit", ())
 JUNIT = """<?xml version="1.0" encoding="utf-8"?>
 <testsuites name="pytest tests">
   <testsuite name="pytest" errors="{errors}" failures="{failures}" skipped="{skipped}" tests="{tests}"/>
@@ -27,7 +30,7 @@ JUNIT = """<?xml version="1.0" encoding="utf-8"?>
 )
 def test_tests_are_counted_from_junit(tests: int, failures: int, errors: int, skipped: int, expected: Count) -> None:
     text = JUNIT.format(tests=tests, failures=failures, errors=errors, skipped=skipped)
-    assert check.read_junit(text) == expected
+    assert outcomes.read_junit(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -44,76 +47,99 @@ def test_tests_are_counted_from_junit(tests: int, failures: int, errors: int, sk
     ],
 )
 def test_an_exit_code_is_never_lost(exit_code: int, tests: Count | None, expected: Count) -> None:
-    assert check.tally(exit_code, tests) == expected
+    assert outcomes.tally(exit_code, tests) == expected
 
 
 @pytest.mark.parametrize(
     ("branches", "covered", "expected"),
-    [(8, 6, "coverage 91.2%, branches 75.0%"), (0, 0, "coverage 91.2%, branches 100.0%")],
+    [(8, 6, "coverage 91.2%, branches 75.0%"), (0, 0, "coverage 91.2%, no branches")],
 )
 def test_coverage_is_told_with_its_branches(branches: int, covered: int, expected: str) -> None:
     totals = {"percent_covered": 91.23, "num_branches": branches, "covered_branches": covered}
-    assert check.read_coverage(json.dumps({"totals": totals})) == expected
+    assert outcomes.read_coverage(json.dumps({"totals": totals})) == expected
+
+
+@pytest.mark.parametrize("text", ["", "<testsuite", '{"totals"', '{"totals": {}}'])
+def test_a_report_that_was_cut_off_is_no_traceback(tmp_path: Path, text: str) -> None:
+    (tmp_path / "report").write_text(text)
+    assert outcomes.figures(tmp_path / "report", outcomes.read_junit) is None
+    assert outcomes.figures(tmp_path / "report", outcomes.read_coverage) is None
+    assert outcomes.figures(tmp_path / "missing", outcomes.read_junit) is None
 
 
 def test_the_last_line_is_the_totals_alone() -> None:
-    outcomes = [
-        Outcome("lint", Step("ruff", ("ruff", "check")), "ok", 0.2, Count(passed=1)),
-        Outcome("unit", Step("unit tests", ("pytest",)), "ok", 61.0, Count(passed=40, skipped=2), "40 passed"),
+    found = [
+        Outcome(LINT, Step("ruff", ("ruff", "check")), "ok", 0.2, Count(passed=1)),
+        Outcome(UNIT, Step("unit tests", ("pytest",)), "ok", 61.0, Count(passed=40, skipped=2), "40 passed"),
     ]
-    lines = check.summary(outcomes)
+    lines = outcomes.summary(found)
     assert lines[-1] == "41 passed, 0 failed, 2 skipped"
     assert not any("repeat" in line for line in lines)
 
 
 def test_a_failure_names_both_commands_that_repeat_it() -> None:
     step = Step("ansible-lint", ("ansible-lint", "--offline"), cwd=Path("some/where"), env=(("A", "b c"),))
-    text = "\n".join(check.summary([Outcome("lint", step, "failed", 1.0, Count(failed=1))]))
+    text = "\n".join(outcomes.summary([Outcome(LINT, step, "failed", 1.0, Count(failed=1))]))
     assert "make lint" in text
     assert "(cd some/where && A='b c' ansible-lint --offline)" in text
 
 
 def test_a_part_with_a_failed_step_has_failed() -> None:
-    outcomes = [
-        Outcome("lint", Step("one", ("true",)), "ok", 1.0),
-        Outcome("lint", Step("two", ("false",)), "failed", 2.0),
+    found = [
+        Outcome(LINT, Step("one", ("true",)), "ok", 1.0),
+        Outcome(LINT, Step("two", ("false",)), "failed", 2.0),
     ]
-    first = check.table(outcomes)[0]
+    first = outcomes.table(found)[0]
     assert first.split() == ["lint", "3.0", "s", "FAILED"]
 
 
 def test_the_lab_comes_before_the_first_part_that_needs_it() -> None:
-    names = [part.name for part in check.chosen(["unit", "integration", "molecule"])]
-    assert names == ["unit", "lab", "integration", "molecule"]
+    names = [part.name for part in parts.chosen(["integration", "molecule"])]
+    assert names == ["lab", "integration", "molecule"]
 
 
 def test_a_part_without_containers_starts_none() -> None:
-    assert [part.name for part in check.chosen(["lint", "unit", "lint"])] == ["lint", "unit"]
+    assert [part.name for part in parts.chosen(["lint", "unit", "lint"])] == ["lint", "unit"]
+
+
+def test_coverage_is_judged_when_both_kinds_of_tests_ran() -> None:
+    names = [part.name for part in parts.chosen(["unit", "integration", "molecule"])]
+    assert names == ["unit", "lab", "integration", "coverage", "molecule"]
+
+
+def test_what_has_no_target_names_another_way_to_repeat_it() -> None:
+    outcome = Outcome(parts.coverage(), Step("the bound", ("coverage", "report")), "failed", 1.0, Count(failed=1))
+    assert any("tools/check.py unit integration" in line for line in outcomes.summary([outcome]))
 
 
 def test_all_is_every_part() -> None:
-    assert set(check.PARTS) <= {part.name for part in check.chosen(["all"])}
+    assert set(parts.PARTS) <= {part.name for part in parts.chosen(["all"])}
 
 
 def test_later_parts_run_after_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    outcomes = performed(
+    found = performed(
         monkeypatch,
         tmp_path,
         Part("lint", (Step("no", ("false",)),)),
         Part("unit", (Step("yes", ("true",)),)),
     )
-    assert [outcome.state for outcome in outcomes] == ["failed", "ok"]
+    assert [outcome.state for outcome in found] == ["failed", "ok"]
 
 
 def test_without_a_lab_what_needs_it_is_not_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    outcomes = performed(
+    found = performed(
         monkeypatch,
         tmp_path,
-        Part("lab", (Step("engine", ("false",)), Step("images", ("true",)))),
+        Part("lab", (Step("engine", ("false",)), Step("images", ("true",))), chained=True),
         Part("integration", (Step("tests", ("true",)),), needs_lab=True),
     )
-    assert [outcome.state for outcome in outcomes] == ["failed", "not run", "not run"]
-    assert sum((outcome.count for outcome in outcomes), Count()) == Count(failed=1, skipped=2)
+    assert [outcome.state for outcome in found] == ["failed", "not run", "not run"]
+    assert sum((outcome.count for outcome in found), Count()) == Count(failed=1, skipped=2)
+
+
+def test_steps_that_do_not_build_on_each_other_all_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lint = Part("lint", (Step("one", ("false",)), Step("two", ("true",))))
+    assert [outcome.state for outcome in performed(monkeypatch, tmp_path, lint)] == ["failed", "ok"]
 
 
 def test_a_part_without_steps_is_not_a_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -142,12 +168,12 @@ def test_what_a_failing_step_said_is_shown_and_a_passing_one_is_quiet(
 
 
 def test_a_hanging_step_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(check, "MINUTES", 0.005)
+    monkeypatch.setattr(running, "MINUTES", 0.005)
     (outcome,) = performed(monkeypatch, tmp_path, Part("lint", (Step("hang", ("sleep", "60")),)))
     assert outcome.state == "failed"
     assert outcome.seconds < 10
 
 
 def performed(monkeypatch: pytest.MonkeyPatch, root: Path, *parts: Part) -> list[Outcome]:
-    monkeypatch.setattr(check, "ROOT", root)
-    return check.perform_all(parts)
+    monkeypatch.setattr(running, "ROOT", root)
+    return running.perform_all(parts)
