@@ -72,7 +72,7 @@ def _head(health: Facts, name: str, paint: Paint) -> str:
             f"asked as {server['user']}",
             f"in {health['duration_ms']} ms",
         ]
-        lines.append(paint(", ".join(fact for fact in facts if fact), "quiet"))
+        lines += [paint(line, "quiet") for line in _wrapped(", ".join(fact for fact in facts if fact), "", "")]
     if not health["findings"]:
         lines.append("Nothing needs attention.")
     return "\n".join(lines)
