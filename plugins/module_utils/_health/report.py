@@ -95,10 +95,10 @@ def _section(title: str, kind: str, findings: Sequence[Facts], paint: Paint) -> 
 
 
 def _located(finding: Facts) -> str:
-    """A table's name says little without its database."""
-    database = finding["database"]
-    message = finding["message"]
-    return message if not database or database in message else f"{database}: {message}"
+    """A table's name says little without its database, which many a schema shares its name with."""
+    database, message = finding["database"], finding["message"]
+    told = not database or any(f"{word} {database}" in message for word in ("in", "database", "Database"))
+    return message if told else f"{database}: {message}"
 
 
 def _wrapped(text: str, first: str, next_: str) -> list[str]:
