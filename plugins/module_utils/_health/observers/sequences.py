@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import sequences as catalog
@@ -24,32 +25,50 @@ def ask_sequences(interview: Interview, session: Session, database: str) -> None
         return
 
     def used_most() -> list[catalog.Sequence]:
-        rows, unreadable = observe_sequences(interview.hurried(session), interview.scope.limit)
-        if unreadable:
-            reason = f"{unreadable} sequences may not be read: {catalog.SEQUENCES.advice}"
+        found = observe_sequences(lambda: interview.hurried(session), interview.scope.limit)
+        for reason in found.reasons():
             interview.lost(catalog.SEQUENCES.name, database, reason)
-        return rows
+        return found.positions
 
     interview.attempt(catalog.SEQUENCES, database, used_most)
 
 
-def observe_sequences(session: Session, limit: int) -> tuple[list[catalog.Sequence], int]:
-    """The sequences used most, and how many may not be read."""
-    ranges = [catalog.SequenceRange(**row) for row in session.fetch(catalog.LISTING)]
+@dataclass
+class Found:
+    """The sequences used most, and how many could not be looked at."""
+
+    positions: list[catalog.Sequence] = field(default_factory=list)
+    forbidden: int = 0
+    unanswered: int = 0
+
+    def reasons(self) -> list[str]:
+        reasons = []
+        if self.forbidden:
+            reasons.append(f"{self.forbidden} sequences may not be read: {catalog.SEQUENCES.advice}")
+        if self.unanswered:
+            reasons.append(
+                f"{self.unanswered} sequences gave no answer: they are locked, were dropped, or time ran out"
+            )
+        return reasons
+
+
+def observe_sequences(session: Callable[[], Session], limit: int) -> Found:
+    """The session is asked for before each statement, so that it may be given less time for the next."""
+    ranges = [catalog.SequenceRange(**row) for row in session().fetch(catalog.LISTING)]
     readable = [each for each in ranges if each.readable]
-    positions: list[catalog.Sequence] = []
+    found = Found(forbidden=len(ranges) - len(readable))
     for start in range(0, len(readable), catalog.BATCH):
         batch = readable[start : start + catalog.BATCH]
-        positions += _read(session, batch)
+        positions = found.positions + _read(session, batch, found)
         # Only the worst are kept, so that memory does not follow their number.
-        positions = sorted(positions, key=lambda each: (-each.used_percent, each.sequence))[:limit]
-    return positions, len(ranges) - len(readable)
+        found.positions = sorted(positions, key=lambda each: (-each.used_percent, each.sequence))[:limit]
+    return found
 
 
-def _read(session: Session, batch: list[catalog.SequenceRange]) -> list[catalog.Sequence]:
+def _read(session: Callable[[], Session], batch: list[catalog.SequenceRange], found: Found) -> list[catalog.Sequence]:
     """One statement for the batch; a sequence dropped or locked meanwhile must not cost the others."""
     try:
-        rows = session.fetch(
+        rows = session().fetch(
             joined(
                 " UNION ALL ",
                 [
@@ -64,19 +83,11 @@ def _read(session: Session, batch: list[catalog.SequenceRange]) -> list[catalog.
         )
     except QueryFailed:
         if len(batch) == 1:
-            raise
+            found.unanswered += 1
+            return []
         middle = len(batch) // 2
-        return _either(session, batch[:middle]) + _either(session, batch[middle:])
+        return _read(session, batch[:middle], found) + _read(session, batch[middle:], found)
     return [_position(batch[row["ordinal"]], row["last_value"]) for row in rows]
-
-
-def _either(session: Session, part: list[catalog.SequenceRange]) -> list[catalog.Sequence]:
-    if not part:
-        return []
-    try:
-        return _read(session, part)
-    except QueryFailed:
-        return []
 
 
 def _number(value: int) -> Any:
