@@ -60,7 +60,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.report im
 def health_report(health: Mapping[str, Any], name: str = "this server", colour: bool = False) -> str:
     try:
         return rendered(health, name, colour)
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(
             f"health_report was given something else than the pg_health facts ({type(error).__name__}: {error}): "
             "run runbook.postgres.pg_health_facts first and pass pg_health."

@@ -38,6 +38,9 @@ _LIBPQ_NAMES = {
     "ssl_key": "sslkey",
 }
 
+# What the driver takes beside libpq's keywords; a dsn may hold a password.
+_DRIVERS_OWN = {"dsn", "connection_factory", "cursor_factory", "async", "async_"}
+
 
 def libpq_parameters(options: Mapping[str, Any]) -> dict[str, Any]:
     """The libpq keywords that stand for the module's connection options."""
@@ -47,6 +50,11 @@ def libpq_parameters(options: Mapping[str, Any]) -> dict[str, Any]:
         raise Refused(
             "connect_params holds a password, which would be logged: move it to login_password or a passfile."
         )
+    foreign = sorted(set(extra) & _DRIVERS_OWN)
+    if foreign:
+        raise Refused(
+            f"connect_params names '{foreign[0]}', which is no connection keyword of libpq: use those of its manual."
+        )
     given = {libpq: options.get(option) for option, libpq in _LIBPQ_NAMES.items()}
     parameters = {name: value for name, value in given.items() if value not in (None, "")}
     host = options.get("login_host") or ""
@@ -54,7 +62,8 @@ def libpq_parameters(options: Mapping[str, Any]) -> dict[str, Any]:
         host = options["login_unix_socket"]
     if host:
         parameters["host"] = host
-    parameters.update(extra)
+    # libpq's switches are 0 and 1.
+    parameters.update({name: int(value) if isinstance(value, bool) else value for name, value in extra.items()})
     return parameters
 
 

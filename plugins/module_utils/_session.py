@@ -23,6 +23,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import (
     NotPermitted,
     Problem,
     QueryFailed,
+    Refused,
     Silent,
     TookTooLong,
     Unreachable,
@@ -82,10 +83,15 @@ class Session:
         # How many statements this session ran: what it adds to the server's own counters.
         self.statements = 0
         try:
-            self._connection = psycopg2.connect(
-                **{"client_encoding": "UTF8", "fallback_application_name": "runbook.postgres", **given},
-                async_=True,
+            dsn = psycopg2.extensions.make_dsn(
+                **{"client_encoding": "UTF8", "fallback_application_name": "runbook.postgres", **given}
             )
+        except psycopg2.ProgrammingError as error:
+            # It is not the server that says no.
+            reason = _one_line(error).removeprefix("invalid dsn: ")
+            raise Refused(f"The connection options cannot be used: {reason}.") from error
+        try:
+            self._connection = psycopg2.connect(dsn, async_=True)
             self._wait(deadline)
         except psycopg2.Error as error:
             raise Unreachable(f"PostgreSQL at {self._where} refused the connection: {_refusal(error)}.") from error
@@ -125,7 +131,8 @@ class Session:
             raise QueryFailed(f"the answer holds text that is not valid UTF-8 ({error.reason})") from error
 
     def _problem(self, error: Any) -> Problem:
-        if self._connection.closed or error.pgcode is None:
+        # The driver's own refusals have no SQLSTATE either, and leave the connection as it was.
+        if self._connection.closed or (error.pgcode is None and not isinstance(error, psycopg2.ProgrammingError)):
             return Unreachable(f"PostgreSQL at {self._where} closed the connection: {_one_line(error)}.")
         return _KINDS.get(error.pgcode, QueryFailed)(_one_line(error))
 
@@ -158,6 +165,11 @@ def _milliseconds(seconds: float) -> str:
 def _startup_options(settings: Mapping[str, str]) -> str:
     """Settings as libpq's options keyword wants them: blanks and backslashes in values escaped."""
     return " ".join(f"-c {name}=" + value.replace("\\", "\\\\").replace(" ", "\\ ") for name, value in settings.items())
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Columns without a name all have the same one: the later get their position added, so that none is lost."""
+    return [f"{name} {place}" if name in names[:place] else name for place, name in enumerate(names)]
 
 
 _ADDRESS = re.compile(r"^connection to server (?:at|on socket) .*? failed: ")

@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.sessions import LockParty
 
+# Deeper than anybody follows. JSON, Ansible and we go down a tree by recursion,
+# which Python ends after a thousand levels.
+DEEPEST = 20
+
 
 @dataclass(frozen=True)
 class Blocked:
@@ -33,7 +37,8 @@ def blocking_forest(parties: Sequence[LockParty]) -> list[Blocked]:
 
     A session that waits for several stands below the first of them. Sessions
     that wait for each other in a circle have no root, so the one with the
-    smallest pid serves as one. Pid 0 stands for a prepared transaction.
+    smallest pid serves as one. Pid 0 stands for a prepared transaction. Below
+    DEEPEST levels a session stands beside those it waits for.
     """
     by_pid = {party.pid: party for party in parties}
     waiters: dict[int, list[int]] = {}
@@ -44,9 +49,9 @@ def blocking_forest(parties: Sequence[LockParty]) -> list[Blocked]:
     placed: set[int] = set()
     roots = sorted(blocker for blocker in waiters if blocker not in waiting)
     forest = [_tree(root, by_pid, waiters, placed) for root in roots]
-    # One by one: the tree of the first takes in the others of its circle.
-    circles = (pid for pid in sorted(waiting) if pid not in placed and pid in waiters)
-    forest += [_tree(pid, by_pid, waiters, placed) for pid in circles]
+    # One by one: the tree of a circle takes in its members and all that wait for them.
+    circled = (pid for pid in sorted(waiting) if pid not in placed)
+    forest += [_tree(_circle_above(pid, by_pid), by_pid, waiters, placed) for pid in circled]
     return sorted(forest, key=lambda tree: (-tree.count(), tree.pid))
 
 
@@ -54,15 +59,28 @@ def _tree(root: int, by_pid: dict[int, LockParty], waiters: dict[int, list[int]]
     """Built level by level, not by recursion: a queue may be as long as max_connections."""
     top = Blocked(root, by_pid.get(root))
     placed.add(root)
-    level = [top]
+    # A session, and the one below which those that wait for it are put.
+    level = [(top, top)]
+    depth = 0
     while level:
         below = []
-        for node in level:
+        depth += 1
+        for node, home in level:
             for pid in waiters.get(node.pid, []):
                 if pid not in placed:
                     placed.add(pid)
                     child = Blocked(pid, by_pid.get(pid))
-                    node.waiters.append(child)
-                    below.append(child)
+                    home.waiters.append(child)
+                    below.append((child, child if depth < DEEPEST else home))
         level = below
     return top
+
+
+def _circle_above(pid: int, by_pid: dict[int, LockParty]) -> int:
+    """The smallest pid of the circle that a session without a root waits for in the end."""
+    passed: dict[int, None] = {}
+    while pid not in passed:
+        passed[pid] = None
+        pid = min(by_pid[pid].blocked_by)
+    way = list(passed)
+    return min(way[way.index(pid) :])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import libpq_parameters
@@ -18,7 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.check imp
 from ansible_collections.runbook.postgres.plugins.module_utils._health.checks import CHECKS
 from ansible_collections.runbook.postgres.plugins.module_utils._health.checks.others import custom_check
 from ansible_collections.runbook.postgres.plugins.module_utils._health.facts import facts
-from ansible_collections.runbook.postgres.plugins.module_utils._health.judge import Accepted, judge
+from ansible_collections.runbook.postgres.plugins.module_utils._health.judge import Accepted, judge, matches
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observe import observe
 from ansible_collections.runbook.postgres.plugins.module_utils._health.request import (
     Scope,
@@ -52,7 +51,8 @@ class Examination:
             query_seconds=options["query_timeout"],
             total_seconds=options["timeout"],
             connect_seconds=options["connect_timeout"],
-            floors={name: level.floor for name, level in levels.items() if level.floor is not None},
+            # A floor that was switched off is still asked for by name in the SQL.
+            floors={name: level.floor or 0.0 for name, level in levels.items()},
             queries=custom_queries(options["checks"]),
             pooler=_pooler(options["pgbouncer"]),
             transaction_rate_baseline=_baseline(options["baseline"]),
@@ -97,7 +97,7 @@ def _baseline(options: Mapping[str, Any] | None) -> float | None:
 def _accepted(rules: Sequence[Mapping[str, Any]], checks: Mapping[str, Check]) -> tuple[Accepted, ...]:
     """A rule that names no check would accept nothing, and its author believe otherwise."""
     for rule in rules:
-        if not any(fnmatchcase(name, rule["check"]) for name in checks):
+        if not any(matches(name, rule["check"]) for name in checks):
             raise Refused(
                 f"ignore names '{rule['check']}', which is no check: choose from {', '.join(sorted(checks))}."
             )

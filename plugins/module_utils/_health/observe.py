@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Silent, Unreachable
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, QueryFailed, Silent, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._health import catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.server import DATABASES
 from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
@@ -45,7 +45,7 @@ def _ask_server(interview: Interview) -> None:
         for probe in _probes(interview, CLUSTER):
             ask(interview, session, probe, None)
         ask_disks(interview)
-        examined = interview.scope.databases or [row["name"] for row in session.fetch(DATABASES)]
+        examined = _examined(interview, session)
         _ask_database(interview, session, interview.home, examined=interview.home in examined)
         named = [question.database for question in interview.scope.queries if question.database]
         for name in dict.fromkeys([*examined, *named]):
@@ -54,6 +54,17 @@ def _ask_server(interview: Interview) -> None:
         if sample is not None:
             sample.close(interview, session)
     settle_statements(interview)
+
+
+def _examined(interview: Interview, session: Session) -> list[str]:
+    if interview.scope.databases:
+        return list(interview.scope.databases)
+    try:
+        return [row["name"] for row in interview.hurried(session).fetch(DATABASES)]
+    except QueryFailed as error:
+        # Mostly for want of time; what is known of the server is told all the same.
+        interview.lost("databases", None, error.sentence)
+        return []
 
 
 def _ask_elsewhere(interview: Interview, name: str, examined: bool) -> None:

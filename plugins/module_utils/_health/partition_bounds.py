@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 # The server prints bounds in UTC here, see SESSION_SETTINGS, so the zone is not read.
 _BOUND = re.compile(r"FROM \((?P<lower>.*)\) TO \((?P<upper>.*)\)\Z")
-_MOMENT = re.compile(r"'(\d{4,})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d))?.*'\Z")
+_MOMENT = re.compile(r"'(\d{4,})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d))?(?:(?! BC)[^'])*( BC)?'\Z")
+_ENDLESS = ("MAXVALUE", "'infinity'")
 
 # Year, month, day, hour, minute, second: compares as time does, without an end of years.
 Moment = tuple[int, ...]
@@ -19,7 +20,11 @@ Moment = tuple[int, ...]
 
 def moment(text: str) -> Moment | None:
     found = _MOMENT.match(text)
-    return tuple(int(part or 0) for part in found.groups()) if found else None
+    if not found:
+        return None
+    *parts, before_christ = found.groups()
+    year, *rest = (int(part or 0) for part in parts)
+    return (-year if before_christ else year, *rest)
 
 
 def partitions_ahead(bounds: Iterable[str], now: str) -> tuple[int | None, str | None]:
@@ -30,7 +35,7 @@ def partitions_ahead(bounds: Iterable[str], now: str) -> tuple[int | None, str |
     """
     present = moment(f"'{now}'")
     ranges = [found for found in map(_BOUND.search, bounds) if found]
-    if present is None or any(found["upper"] == "MAXVALUE" for found in ranges):
+    if present is None or any(found["upper"] in _ENDLESS for found in ranges):
         return None, None
     ends = [(end, found["upper"]) for found in ranges for end in [moment(found["upper"])] if end]
     if not ends:

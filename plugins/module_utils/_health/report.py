@@ -32,6 +32,7 @@ def rendered(health: Facts, name: str, colour: bool = False) -> str:
     def paint(text: str, kind: str) -> str:
         return f"\033[{_COLOURS[kind]}m{text}\033[0m" if colour else text
 
+    name, health = printable(name), printable(health)
     parts = [_head(health, name, paint)]
     parts += [_section(title, kind, health["findings"], paint) for kind, title in _HEADINGS]
     parts += [
@@ -40,6 +41,21 @@ def rendered(health: Facts, name: str, colour: bool = False) -> str:
         _unavailable(health["unavailable"], paint),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def printable(value: Any) -> Any:
+    """Names and queries are the words of others: what could steer a terminal or turn its text is shown as a code."""
+    if isinstance(value, str):
+        return value if value.isprintable() else "".join(map(_printable_character, value))
+    if isinstance(value, Mapping):
+        return {key: printable(each) for key, each in value.items()}
+    return [printable(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def _printable_character(character: str) -> str:
+    if character.isspace():
+        return " "
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
 
 
 def _head(health: Facts, name: str, paint: Paint) -> str:
@@ -56,7 +72,7 @@ def _head(health: Facts, name: str, paint: Paint) -> str:
             f"asked as {server['user']}",
             f"in {health['duration_ms']} ms",
         ]
-        lines.append(paint(", ".join(fact for fact in facts if fact), "quiet"))
+        lines += [paint(line, "quiet") for line in _wrapped(", ".join(fact for fact in facts if fact), "", "")]
     if not health["findings"]:
         lines.append("Nothing needs attention.")
     return "\n".join(lines)
@@ -79,10 +95,10 @@ def _section(title: str, kind: str, findings: Sequence[Facts], paint: Paint) -> 
 
 
 def _located(finding: Facts) -> str:
-    """A table's name says little without its database."""
-    database = finding["database"]
-    message = finding["message"]
-    return message if not database or database in message else f"{database}: {message}"
+    """A table's name says little without its database, which many a schema shares its name with."""
+    database, message = finding["database"], finding["message"]
+    told = not database or any(f"{word} {database}" in message for word in ("in", "database", "Database"))
+    return message if told else f"{database}: {message}"
 
 
 def _wrapped(text: str, first: str, next_: str) -> list[str]:

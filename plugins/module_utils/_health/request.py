@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._health.sql_text import single_statement
+from ansible_collections.runbook.postgres.plugins.module_utils._health.sql_text import is_query, single_statement
 
 SUBSETS = (
     "server",
@@ -92,6 +93,11 @@ def custom_queries(checks: Sequence[Mapping[str, Any]]) -> tuple[CustomQuery, ..
                 f"The query of check '{check['name']}' holds more than one statement: "
                 "a check is one SELECT, run in a read-only transaction."
             )
+        if not is_query(check["query"]):
+            raise Refused(
+                f"The query of check '{check['name']}' returns no rows: "
+                "a check is one SELECT (or WITH, VALUES, TABLE, SHOW), run in a read-only transaction."
+            )
     return tuple(
         CustomQuery(check["name"], check["query"], check.get("database"), check.get("worse", "above") == "above")
         for check in checks
@@ -99,7 +105,7 @@ def custom_queries(checks: Sequence[Mapping[str, Any]]) -> tuple[CustomQuery, ..
 
 
 def positive(options: Mapping[str, Any], *names: str) -> None:
-    """Refuse limits of zero and less, which would either do nothing or never end."""
+    """Refuse limits of zero and less, and without an end: they would either do nothing or never end."""
     for name in names:
-        if options[name] <= 0:
+        if not 0 < options[name] < math.inf:
             raise Refused(f"{name} is {options[name]:g}: give a number above zero.")

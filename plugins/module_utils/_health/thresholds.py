@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -37,7 +38,8 @@ def _levels(check: Check, override: Any) -> Levels:
         raise Refused(
             f"thresholds.{check.name} names {_quoted(unknown)}, which is no level: choose from {', '.join(_NAMES)}."
         )
-    levels = Levels(**{**asdict(check.levels), **{name: _number(check, name, override[name]) for name in override}})
+    given = {**asdict(check.levels), **override}
+    levels = Levels(**{name: _number(check, name, value) for name, value in given.items()})
     _ordered(check, levels)
     return levels
 
@@ -46,12 +48,16 @@ def _number(check: Check, level: str, value: Any) -> float | None:
     if value is None or value == "":
         return None
     try:
-        return float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number):
+        # No value is beyond it: the level would be off without anybody having said so.
         raise Refused(
             f"thresholds.{check.name}.{level} is {value!r}: give a number ({check.unit or 'of its unit'}), "
             "or null to switch it off."
-        ) from None
+        )
+    return number
 
 
 def _ordered(check: Check, levels: Levels) -> None:

@@ -58,6 +58,7 @@ def _size(observed: Observed) -> Iterable[Measure]:
 def _share(observed: Observed) -> Iterable[Measure]:
     """Compared with the disk of the data directory, where databases live unless told otherwise."""
     disks = [seen.row for seen in observed.of(storage.DISKS) if "data directory" in seen.row.purpose]
+    disks = [disk for disk in disks if disk.total_bytes > 0]
     for disk in disks:
         for seen in observed.of(seen_by.DATABASE_SIZES):
             row = seen.row

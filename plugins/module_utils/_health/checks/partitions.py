@@ -34,12 +34,13 @@ def _ahead(observed: Observed) -> Iterable[Measure]:
 def _default_rows(observed: Observed) -> Iterable[Measure]:
     for seen in observed.of(seen_by.PARTITIONED_TABLES):
         row = seen.row
-        yield Measure(
-            row.default_rows,
-            f"The default partition {row.default_partition} of {row.table} holds about {row.default_rows:,} rows.",
-            row.table,
-            seen.database,
-        )
+        if row.default_partition is not None:
+            yield Measure(
+                row.default_rows,
+                f"The default partition {row.default_partition} of {row.table} holds about {row.default_rows:,} rows.",
+                row.table,
+                seen.database,
+            )
 
 
 def _pending(observed: Observed) -> Iterable[Measure]:

@@ -26,9 +26,11 @@ def _archiver(observed: Observed) -> Iterable[Measure]:
         if row.mode != "off" and row.failing:
             # An archiver that never succeeded has failed for longer than nothing.
             seconds = max(row.seconds_since_success or 0.0, 0.001)
+            since = shown_seconds(seconds)
+            success = f"the last success was {since} ago" if row.last_archived_wal else f"nothing succeeded for {since}"
             yield Measure(
                 seconds,
-                f"Archiving fails on {row.last_failed_wal}; the last success was {shown_seconds(seconds)} ago.",
+                f"Archiving fails on {row.last_failed_wal}; {success}.",
                 row.last_failed_wal,
             )
 

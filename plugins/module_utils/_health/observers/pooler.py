@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Unreachable
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import pooler as catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Seen
@@ -28,21 +30,34 @@ def ask_pooler(interview: Interview) -> None:
 
 
 def observe_pools(console: Session) -> list[catalog.Pool]:
-    sizes = {row["name"]: int(row["pool_size"]) for row in console.fetch(catalog.SHOW_DATABASES)}
-    # The console's own pool serves the console.
-    pools = [row for row in console.fetch(catalog.SHOW_POOLS) if row["database"] != "pgbouncer"]
-    return [_pool(row, sizes.get(row["database"], 0)) for row in pools]
+    with _understood():
+        sizes = {row["name"]: int(row["pool_size"]) for row in console.fetch(catalog.SHOW_DATABASES)}
+        # The console's own pool serves the console.
+        pools = [row for row in console.fetch(catalog.SHOW_POOLS) if row["database"] != "pgbouncer"]
+        return [_pool(row, sizes.get(row["database"], 0)) for row in pools]
 
 
 def observe_pooler(console: Session) -> catalog.PoolerTotals:
-    version = next(iter(console.fetch(catalog.SHOW_VERSION)[0].values()))
-    lists = {row["list"]: int(row["items"]) for row in console.fetch(catalog.SHOW_LISTS)}
-    settings = {row["key"]: row["value"] for row in console.fetch(catalog.SHOW_CONFIG)}
-    clients = lists["used_clients"]
-    most = int(settings["max_client_conn"])
-    return catalog.PoolerTotals(
-        version=str(version), clients=clients, max_clients=most, clients_percent=100.0 * clients / most
-    )
+    with _understood():
+        version = next(iter(console.fetch(catalog.SHOW_VERSION)[0].values()))
+        lists = {row["list"]: int(row["items"]) for row in console.fetch(catalog.SHOW_LISTS)}
+        settings = {row["key"]: row["value"] for row in console.fetch(catalog.SHOW_CONFIG)}
+        clients = lists["used_clients"]
+        most = int(settings["max_client_conn"])
+        return catalog.PoolerTotals(
+            version=str(version), clients=clients, max_clients=most, clients_percent=100.0 * clients / max(most, 1)
+        )
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Other poolers have such a console too, and versions to come may name things otherwise."""
+    try:
+        yield
+    except (KeyError, ValueError, IndexError) as error:
+        raise QueryFailed(
+            f"the console answers otherwise than PgBouncer 1.18 to 1.24 do ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _pool(row: dict[str, Any], size: int) -> catalog.Pool:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import sequences as catalog
@@ -25,48 +26,57 @@ def ask_sequences(interview: Interview, session: Session, database: str) -> None
         return
 
     def used_most() -> list[catalog.Sequence]:
-        rows, reasons = observe_sequences(interview.hurried(session), interview.scope.limit)
-        for reason in reasons:
+        found = observe_sequences(lambda: interview.hurried(session), interview.scope.limit)
+        for reason in found.reasons():
             interview.lost(catalog.SEQUENCES.name, database, reason)
-        return rows
+        return found.positions
 
     interview.attempt(catalog.SEQUENCES, database, used_most)
 
 
-def observe_sequences(session: Session, limit: int) -> tuple[list[catalog.Sequence], list[str]]:
-    """The sequences used most, and why others could not be read."""
-    ranges = [catalog.SequenceRange(**row) for row in session.fetch(catalog.LISTING)]
+@dataclass
+class Found:
+    """The sequences used most, and how many could not be looked at."""
+
+    positions: list[catalog.Sequence] = field(default_factory=list)
+    forbidden: int = 0
+    locked: int = 0
+    unanswered: int = 0
+
+    def reasons(self) -> list[str]:
+        reasons = []
+        if self.forbidden:
+            reasons.append(f"{shown_count(self.forbidden, 'sequence')} may not be read: {catalog.SEQUENCES.advice}")
+        if self.locked:
+            reasons.append(
+                f"{shown_count(self.locked, 'sequence is', 'sequences are')} locked by a session that drops or "
+                "truncates: repeat once it has committed"
+            )
+        if self.unanswered:
+            reasons.append(
+                f"{shown_count(self.unanswered, 'sequence')} gave no answer: locked, dropped, or out of time"
+            )
+        return reasons
+
+
+def observe_sequences(session: Callable[[], Session], limit: int) -> Found:
+    """The session is asked for before each statement, so that it may be given less time for the next."""
+    ranges = [catalog.SequenceRange(**row) for row in session().fetch(catalog.LISTING)]
     readable = [each for each in ranges if each.readable and not each.locked]
     forbidden = sum(1 for each in ranges if not each.readable)
-    locked = len(ranges) - len(readable) - forbidden
-    positions: list[catalog.Sequence] = []
+    found = Found(forbidden=forbidden, locked=len(ranges) - len(readable) - forbidden)
     for start in range(0, len(readable), catalog.BATCH):
-        read, missed = _read(session, readable[start : start + catalog.BATCH])
-        locked += missed
+        batch = readable[start : start + catalog.BATCH]
+        positions = found.positions + _read(session, batch, found)
         # Only the worst are kept, so that memory does not follow their number.
-        positions = sorted(positions + read, key=lambda each: (-each.used_percent, each.sequence))[:limit]
-    return positions, _reasons(forbidden, locked)
+        found.positions = sorted(positions, key=lambda each: (-each.used_percent, each.sequence))[:limit]
+    return found
 
 
-def _reasons(forbidden: int, locked: int) -> list[str]:
-    reasons = []
-    if forbidden:
-        reasons.append(f"{shown_count(forbidden, 'sequence')} may not be read: {catalog.SEQUENCES.advice}")
-    if locked:
-        reasons.append(
-            f"{shown_count(locked, 'sequence is', 'sequences are')} locked by a session that drops or truncates: "
-            "repeat once it has committed"
-        )
-    return reasons
-
-
-def _read(session: Session, batch: list[catalog.SequenceRange]) -> tuple[list[catalog.Sequence], int]:
-    """One statement for the batch, and how many it missed.
-
-    A sequence dropped or locked since the listing must not cost the others.
-    """
+def _read(session: Callable[[], Session], batch: list[catalog.SequenceRange], found: Found) -> list[catalog.Sequence]:
+    """One statement for the batch; a sequence dropped or locked meanwhile must not cost the others."""
     try:
-        rows = session.fetch(
+        rows = session().fetch(
             joined(
                 " UNION ALL ",
                 [
@@ -81,11 +91,11 @@ def _read(session: Session, batch: list[catalog.SequenceRange]) -> tuple[list[ca
         )
     except QueryFailed:
         if len(batch) == 1:
-            return [], 1
+            found.unanswered += 1
+            return []
         middle = len(batch) // 2
-        (left, missed_left), (right, missed_right) = (_read(session, part) for part in (batch[:middle], batch[middle:]))
-        return left + right, missed_left + missed_right
-    return [_position(batch[row["ordinal"]], row["last_value"]) for row in rows], 0
+        return _read(session, batch[:middle], found) + _read(session, batch[middle:], found)
+    return [_position(batch[row["ordinal"]], row["last_value"]) for row in rows]
 
 
 def _number(value: int) -> Any:
