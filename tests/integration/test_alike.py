@@ -83,7 +83,7 @@ def test_a_standby_answers_alike(server: Server) -> None:
     assert standby.unavailable() == primary.unavailable()
 
 
-def test_a_quiet_server_is_healthy(server: Server, health: Health) -> None:
+def test_a_quiet_server_is_healthy(health: Health) -> None:
     """By the defaults nobody is bothered; what the tests' own doings leave behind is set aside."""
     own = [{"check": name} for name in ("checkpoints_requested_percent", "cache_hit_percent")]
     for user in ("postgres", "monitor"):

@@ -59,7 +59,7 @@ def test_session_totals(server: Server, health: Health) -> None:
         def are_alone() -> bool:
             """Sessions that were closed before take a moment to go."""
             cursor.execute(clients)
-            return cursor.fetchone() == (5,)
+            return bool(cursor.fetchone() == (5,))
 
         wait_until("no other session is left", are_alone, pause=0.02)
         totals = health("sessions").metrics["sessions"]["session_totals"]

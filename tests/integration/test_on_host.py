@@ -7,7 +7,6 @@ to be found; the tests look at what came back.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
