@@ -33,7 +33,7 @@ def results(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "login_user": "monitor",
         "login_password": server.passwords["monitor"],
     }
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"name": "real", "options": SOCKET, "become_user": "postgres"},
         {"name": "check", "options": SOCKET, "become_user": "postgres", "check_mode": True},
         {"name": "stranger", "options": over_tcp, "become_user": "nobody"},

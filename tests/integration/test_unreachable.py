@@ -18,7 +18,7 @@ from tests.integration.faults.replication import wait_for_standby
 from tests.integration.runner import Failed, Health, Report
 from tests.integration.servers import COMMON, POOLER_PORT, Server
 
-BOUND = {"connect_timeout": 1, "query_timeout": 1, "timeout": 4}
+BOUND: dict[str, Any] = {"connect_timeout": 1, "query_timeout": 1, "timeout": 4}
 # The limits above, the grace a hung server gets, and room for a slow machine.
 PATIENCE = 15.0
 
