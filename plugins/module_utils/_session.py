@@ -109,15 +109,22 @@ class Session:
 
     def fetch(self, query: Any, values: Any = None) -> list[dict[str, Any]]:
         """Run one statement and return its rows as dictionaries; values are bound, not formatted."""
+        columns, rows = self._run(query, values)
+        return [dict(zip(columns, row)) for row in rows]
+
+    def fetch_tuples(self, query: Any) -> list[tuple[Any, ...]]:
+        """The same for a statement whose columns may share a name, or have none of their own."""
+        return self._run(query, None)[1]
+
+    def _run(self, query: Any, values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         self.statements += 1
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(query, values)
                 self._wait(Deadline(self._statement_seconds + GRACE_SECONDS))
                 if cursor.description is None:
-                    return []
-                columns = _distinct([column.name for column in cursor.description])
-                return [dict(zip(columns, row)) for row in cursor]
+                    return [], []
+                return [column.name for column in cursor.description], cursor.fetchall()
         except psycopg2.Error as error:
             raise self._problem(error) from error
         except UnicodeDecodeError as error:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.faults.scene import schema
+from tests.integration.faults.tables import FILLED
 from tests.integration.runner import Failed, Health, Report
 from tests.integration.servers import Server
 
@@ -16,7 +17,7 @@ def ask(health: Health, *checks: dict[str, Any], **options: Any) -> Report:
 
 
 def test_number_and_its_words(health: Health) -> None:
-    said = {"unit": "rows", "message": "Orders wait.", "remedy": "Start the dispatcher.", "critical": 100}
+    said = {"unit": "rows", "sentence": "Orders wait.", "remedy": "Start the dispatcher.", "critical": 100}
     (finding,) = ask(health, {"name": "backlog", "query": "SELECT 42", **said}).findings()
     assert finding == {
         "check": "backlog",
@@ -36,6 +37,7 @@ def test_number_and_its_words(health: Health) -> None:
     ("query", "value"),
     [
         ("SELECT 1.5", 1.5),
+        ("SELECT 2, NULL", 2),
         ("SELECT 3::numeric(10,2)", 3),
         ("SELECT true", 1),
         ("SELECT count(*) FROM generate_series(1, 5);", 5),
@@ -68,6 +70,25 @@ def test_one_finding_for_each_object(health: Health) -> None:
     ]
     ignoring = ask(health, check, ignore=[{"check": "key_tables_exist", "object": "pay*"}])
     assert [finding["object"] for finding in ignoring.findings()] == ["orders"]
+
+
+@pytest.mark.parametrize(("worse", "bad"), [("above", "30"), ("below", "1")])
+def test_limit_keeps_the_worst_rows(health: Health, worse: str, bad: str) -> None:
+    """The bad one comes last, or first and is followed by more than may be shown."""
+    rows = "SELECT n, n::text FROM generate_series(1, 30) n"
+    check = {"name": "rows", "query": rows, "worse": worse, "warning": 29 if worse == "above" else 2}
+    report = ask(health, check, limit=3)
+    assert [finding["object"] for finding in report.findings()] == [bad]
+    assert len(report.metrics["custom"]["custom"]) == 3
+
+
+def test_named_like_a_question_of_the_module(server: Server, health: Health) -> None:
+    """Its values must not be mixed up with the answers to that one."""
+    with schema(server, *FILLED, "ANALYZE scene.t"):
+        check = {"name": "tables", "query": "SELECT 42", "warning": 0, "database": "app"}
+        report = health("custom", "tables", checks=[check])
+        assert "scene.t" in [row["table"] for row in report.metrics["tables"]["tables"]]
+        assert [finding["value"] for finding in report.findings("tables")] == [42]
 
 
 def test_each_in_its_own_database(health: Health) -> None:

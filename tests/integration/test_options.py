@@ -101,7 +101,7 @@ def test_ignored_findings_do_not_count(server: Server, health: Health) -> None:
         assert left("*") == ("ok", [])
 
 
-def test_databases(server: Server, health: Health) -> None:
+def test_databases(health: Health) -> None:
     def looked_at(*names: str) -> list[str]:
         rows = health("tables", databases=list(names)).metrics["tables"]["vacuum_backlog"]
         return sorted(row["database"] for row in rows)

@@ -149,9 +149,10 @@ def docs() -> Part:
             # It refuses a directory that others may write to, or that is missing.
             Step("pages directory", ("install", "-d", "-m", "755", pages)),
             Step("pages of the modules", (f".venv/bin/{render[0]}", *render[1:])),
+            # -E: pages it did not read again would keep their warnings to themselves.
             Step(
                 "documentation site",
-                (".venv/bin/sphinx-build", "-M", "html", pages, site, "-c", "docs", "-W", "--keep-going"),
+                (".venv/bin/sphinx-build", "-M", "html", pages, site, "-c", "docs", "-E", "-W", "--keep-going"),
             ),
         ),
     )

@@ -112,10 +112,10 @@ class Interview:
         return {"limit": self.scope.limit, "block_bytes": self.server.block_bytes, **floors}
 
     def attempt(
-        self, probe: Probe, database: str | None, ask: Callable[[], Sequence[Any]], name: str | None = None
+        self, probe: Probe, database: str | None, ask: Callable[[], Sequence[Any]], called: str | None = None
     ) -> None:
         """Record what a question yields, or under its name why it yields nothing."""
-        name = name or probe.name
+        name = called or probe.name
         if self.late(name, database):
             return
         if probe.needs_monitor and not self.server.monitor:

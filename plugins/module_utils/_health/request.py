@@ -40,6 +40,8 @@ class CustomQuery:
     name: str
     query: str
     database: str | None
+    # Whether more is worse.
+    above: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,10 @@ def custom_queries(checks: Sequence[Mapping[str, Any]]) -> tuple[CustomQuery, ..
                 f"The query of check '{check['name']}' returns no rows: "
                 "a check is one SELECT (or WITH, VALUES, TABLE, SHOW), run in a read-only transaction."
             )
-    return tuple(CustomQuery(check["name"], check["query"], check.get("database")) for check in checks)
+    return tuple(
+        CustomQuery(check["name"], check["query"], check.get("database"), check.get("worse", "above") == "above")
+        for check in checks
+    )
 
 
 def positive(options: Mapping[str, Any], *names: str) -> None:

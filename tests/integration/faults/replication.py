@@ -97,13 +97,13 @@ def lagging_cut_off_standby(server: Server) -> Iterator[None]:
 def silent_walsender(server: Server) -> Iterator[str]:
     """A replica that connected and never asked for WAL: it stays in state 'startup'."""
     parameters = {**server.parameters(), "application_name": "laggard"}
-    with contextlib.closing(_replication(parameters)):
+    with contextlib.closing(replication_connection(parameters)):
         state = "SELECT state = 'startup' FROM pg_stat_replication WHERE application_name = 'laggard'"
         settled(server, "the replica is seen", state)
         yield "laggard"
 
 
-def _replication(parameters: dict[str, str]) -> PhysicalReplicationConnection:
+def replication_connection(parameters: dict[str, str]) -> PhysicalReplicationConnection:
     return PhysicalReplicationConnection(" ".join(f"{name}='{text}'" for name, text in parameters.items()))
 
 

@@ -15,7 +15,7 @@ from tests.integration.servers import Server
 ROWS = 20000
 FILLED = (
     "CREATE TABLE scene.t (id int PRIMARY KEY, n int, pad text)",
-    f"INSERT INTO scene.t SELECT n, n, repeat('x', 100) FROM generate_series(1, {ROWS}) n",
+    "INSERT INTO scene.t SELECT n, n, repeat('x', 100) FROM generate_series(1, 20000) n",
 )
 NAME = "scene.t"
 

@@ -62,18 +62,18 @@ def large_wal_directory(server: Server) -> Iterator[None]:
 @contextlib.contextmanager
 def requested_checkpoints(server: Server) -> Iterator[None]:
     """Checkpoints asked for rather than due: here by hand, usually by too much WAL."""
-    view, column, target = (
-        ("pg_stat_checkpointer", "num_requested", "checkpointer")
+    count, target = (
+        ("SELECT num_requested FROM pg_stat_checkpointer", "checkpointer")
         if server.version >= 17
-        else ("pg_stat_bgwriter", "checkpoints_req", "bgwriter")
+        else ("SELECT checkpoints_req FROM pg_stat_bgwriter", "bgwriter")
     )
     reset = f"SELECT pg_stat_reset_shared('{target}')"
     server.run(reset)
     try:
-        settled(server, "the counter is at zero", f"SELECT {column} = 0 FROM {view}")
+        settled(server, "the counter is at zero", f"SELECT ({count}) = 0")
         with schema(server, WRITE.format(rows=1)):
             server.run(*["CHECKPOINT"] * 6)
-            settled(server, "the checkpoints are counted", f"SELECT {column} >= 6 FROM {view}")
+            settled(server, "the checkpoints are counted", f"SELECT ({count}) >= 6")
             yield None
     finally:
         server.run(reset)

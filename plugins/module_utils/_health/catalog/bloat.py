@@ -25,6 +25,9 @@ class Bloat:
     wasted_percent: float
 
 
+# pg_stats is asked for one table at a time: the planner cannot guess how many
+# rows that view has, and joined as a whole it is read as a whole.
+
 # What a row takes: its header (with the null bitmap 24 to 32 bytes), its
 # columns, padding to eight, and four bytes of pointer in the page.
 TABLE_BLOAT = Probe(
@@ -44,19 +47,18 @@ WITH large AS MATERIALIZED (
      AND c.relpages >= 1048576 / %(block_bytes)s
    ORDER BY c.relpages DESC
    LIMIT 500
-), width AS (
-  SELECT l.oid, count(*) AS known, sum((1 - s.null_frac) * s.avg_width) AS data_bytes,
-         bool_or(s.null_frac > 0) AS nulls
-    FROM large l
-    JOIN pg_stats s ON s.schemaname = l.nspname AND s.tablename = l.relname AND NOT s.inherited
-   GROUP BY l.oid
 ), estimate AS (
   SELECT l.nspname, l.relname, l.pages,
          ceil(l.rows * (4 + 8 * ceil((CASE WHEN w.nulls THEN 28 ELSE 24 END + w.data_bytes) / 8)) /
               ((%(block_bytes)s - 24) * l.fill)) AS needed
     FROM large l
-    JOIN width w USING (oid)
-   WHERE w.known = (SELECT count(*) FROM pg_attribute a
+   CROSS JOIN LATERAL (
+         SELECT count(*) AS known, sum((1 - s.null_frac) * s.avg_width) AS data_bytes, bool_or(s.null_frac > 0) AS nulls
+           FROM pg_stats s
+          WHERE s.schemaname = l.nspname AND s.tablename = l.relname AND NOT s.inherited
+         ) w
+   WHERE w.known > 0
+     AND w.known = (SELECT count(*) FROM pg_attribute a
                      WHERE a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped)
 )
 SELECT nspname || '.' || relname AS "table", NULL::text AS index, pages * %(block_bytes)s AS bytes,
@@ -79,7 +81,7 @@ INDEX_BLOAT = Probe(
     sql={
         13: """
 WITH large AS MATERIALIZED (
-  SELECT c.oid, i.indrelid, n.nspname, t.relname AS table_name, c.relname, c.relpages::bigint AS pages,
+  SELECT c.oid, n.nspname, t.relname AS table_name, c.relname, c.relpages::bigint AS pages,
          c.reltuples::float8 AS rows,
          coalesce((SELECT option_value::float8 FROM pg_options_to_table(c.reloptions)
                     WHERE option_name = 'fillfactor'), 90) / 100 AS fill
@@ -92,22 +94,26 @@ WITH large AS MATERIALIZED (
      AND n.nspname <> 'pg_toast' AND c.relpages >= 1048576 / %(block_bytes)s
    ORDER BY c.relpages DESC
    LIMIT 500
-), width AS (
-  SELECT l.oid, count(*) AS known, sum((1 - s.null_frac) * s.avg_width) AS data_bytes
-    FROM large l
-    JOIN pg_index i ON i.indexrelid = l.oid
-    JOIN pg_attribute k ON k.attrelid = l.oid
-    LEFT JOIN pg_attribute a ON a.attrelid = l.indrelid AND a.attnum = i.indkey[k.attnum - 1] AND a.attnum > 0
-    JOIN pg_stats s ON s.schemaname = l.nspname AND NOT s.inherited
-     AND s.tablename = CASE WHEN a.attname IS NULL THEN l.relname ELSE l.table_name END
-     AND s.attname = coalesce(a.attname, k.attname)
-   GROUP BY l.oid
 ), estimate AS (
   SELECT l.nspname, l.table_name, l.relname, l.pages,
          1 + ceil(l.rows * (4 + 8 * ceil((8 + w.data_bytes) / 8)) / ((%(block_bytes)s - 40) * l.fill)) AS needed
     FROM large l
-    JOIN width w USING (oid)
-   WHERE w.known = (SELECT count(*) FROM pg_attribute k WHERE k.attrelid = l.oid)
+   CROSS JOIN LATERAL (
+         SELECT count(*) AS known, sum((1 - s.null_frac) * s.avg_width) AS data_bytes
+           FROM pg_index i
+           JOIN pg_attribute k ON k.attrelid = i.indexrelid
+           LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.attnum - 1] AND a.attnum > 0
+          CROSS JOIN LATERAL (
+                SELECT null_frac, avg_width
+                  FROM pg_stats
+                 WHERE schemaname = l.nspname AND NOT inherited
+                   AND tablename = CASE WHEN a.attname IS NULL THEN l.relname ELSE l.table_name END
+                   AND attname = coalesce(a.attname, k.attname)
+                 LIMIT 1 -- there is one; it keeps the planner from joining the view as a whole
+                ) s
+          WHERE i.indexrelid = l.oid
+         ) w
+   WHERE w.known > 0 AND w.known = (SELECT count(*) FROM pg_attribute k WHERE k.attrelid = l.oid)
 )
 SELECT nspname || '.' || table_name AS "table", relname::text AS index, pages * %(block_bytes)s AS bytes,
        (greatest(pages - needed, 0) * %(block_bytes)s)::bigint AS wasted_bytes,

@@ -81,7 +81,8 @@ class DuplicateIndex:
 
 
 # Expressions are compared as the parser stored them, less the positions at
-# which they stood in the statement that made them.
+# which they stood in the statement that made them. All of that only for the few
+# whose columns and operators are alike.
 DUPLICATE_INDEXES = Probe(
     name="duplicate_indexes",
     subset="indexes",
@@ -89,12 +90,19 @@ DUPLICATE_INDEXES = Probe(
     row=DuplicateIndex,
     sql={
         13: r"""
+WITH alike AS MATERIALIZED (
+  SELECT array_agg(indexrelid) AS indexes
+    FROM pg_index
+   WHERE indisvalid AND indexrelid >= 16384
+   GROUP BY indrelid, indkey::int2[], indclass
+  HAVING count(*) > 1
+)
 SELECT n.nspname || '.' || t.relname AS "table", same.indexes, same.wasted * %(block_bytes)s AS wasted_bytes
   FROM (SELECT i.indrelid, array_agg(c.relname::text ORDER BY c.relname) AS indexes,
                (sum(c.relpages) - max(c.relpages))::bigint AS wasted
           FROM pg_index i
           JOIN pg_class c ON c.oid = i.indexrelid
-         WHERE c.relkind = 'i' AND c.oid >= 16384 AND i.indisvalid
+         WHERE c.relkind = 'i' AND i.indexrelid = ANY (ARRAY(SELECT unnest(indexes) FROM alike))
          GROUP BY i.indrelid, c.relam, i.indkey::text, i.indclass::text, i.indcollation::text, i.indoption::text,
                   i.indnkeyatts, i.indisexclusion,
                   regexp_replace(i.indexprs::text, ':location -?\d+', '', 'g'),
@@ -103,7 +111,7 @@ SELECT n.nspname || '.' || t.relname AS "table", same.indexes, same.wasted * %(b
   JOIN pg_class t ON t.oid = same.indrelid
   JOIN pg_namespace n ON n.oid = t.relnamespace
  WHERE n.nspname <> 'pg_toast'
- ORDER BY same.wasted DESC, 1
+ ORDER BY same.wasted DESC, 1, 2
  LIMIT %(limit)s
 """
     },

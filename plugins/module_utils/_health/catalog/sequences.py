@@ -33,9 +33,12 @@ class SequenceRange:
     first: int
     end: int
     readable: bool
+    # Somebody drops or truncates it, or waits to: reading it would mean to wait too.
+    locked: bool
 
 
-# What the listing finds is what the reading is composed from.
+# What the listing finds is what the reading is composed from. Unlogged sequences
+# are empty on a standby, which refuses to read them.
 LISTING = """
 SELECT n.nspname::text AS schema, c.relname::text AS name,
        CASE WHEN s.seqincrement > 0 THEN s.seqmin ELSE s.seqmax END AS first,
@@ -44,14 +47,18 @@ SELECT n.nspname::text AS schema, c.relname::text AS name,
                                                  WHEN 'int4'::regtype THEN 2147483647
                                                  ELSE s.seqmax END)
             ELSE s.seqmin END AS "end",
-       has_sequence_privilege(s.seqrelid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS readable
+       has_sequence_privilege(s.seqrelid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS readable,
+       s.seqrelid IN (SELECT l.relation
+                        FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                       WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+                         AND d.datname = current_database()) AS locked
   FROM pg_sequence s
   JOIN pg_class c ON c.oid = s.seqrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
         AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
   LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
- WHERE NOT s.seqcycle AND c.relpersistence <> 't'
+ WHERE NOT s.seqcycle AND c.relpersistence <> 't' AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
 """
 
 POSITION = "SELECT {ordinal} AS ordinal, last_value FROM {sequence} WHERE is_called"

@@ -29,7 +29,7 @@ def _ask_one(interview: Interview, session: Session, database: str, question: Cu
     def values() -> list[CustomValue]:
         return _run(interview.hurried(session), question, interview.scope.limit)
 
-    interview.attempt(CUSTOM_VALUES, database, values, question.name)
+    interview.attempt(CUSTOM_VALUES, database, values, called=question.name)
 
 
 def _run(session: Session, question: CustomQuery, limit: int) -> list[CustomValue]:
@@ -37,18 +37,20 @@ def _run(session: Session, question: CustomQuery, limit: int) -> list[CustomValu
     try:
         # Their names resolve as they would in psql; ours are all in pg_catalog.
         session.fetch("SELECT set_config('search_path', '\"$user\", public', true)")
-        rows = session.fetch(question.query)
+        rows = session.fetch_tuples(question.query)
     except QueryFailed:
         session.fetch("ROLLBACK")
         raise
+    # Not in a finally: on a session that is gone it would hide why.
     session.fetch("ROLLBACK")
     if not rows:
         raise QueryFailed("the query returned no row: let it return the value in its first column, 0 included")
-    return [_value(question.name, row) for row in rows[:limit]]
+    values = [_value(question.name, row) for row in rows]
+    # Every row is looked at before the worst are kept, or the one that matters could be cut off.
+    return sorted(values, key=lambda each: each.value, reverse=question.above)[:limit]
 
 
-def _value(name: str, row: dict[str, Any]) -> CustomValue:
-    cells = list(row.values())
+def _value(name: str, cells: tuple[Any, ...]) -> CustomValue:
     try:
         value = float(cells[0])
     except (TypeError, ValueError) as error:

@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import sequences as catalog
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import shown_count
 from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
 from ansible_collections.runbook.postgres.plugins.module_utils._session import (
     Session,
@@ -39,15 +40,21 @@ class Found:
 
     positions: list[catalog.Sequence] = field(default_factory=list)
     forbidden: int = 0
+    locked: int = 0
     unanswered: int = 0
 
     def reasons(self) -> list[str]:
         reasons = []
         if self.forbidden:
-            reasons.append(f"{self.forbidden} sequences may not be read: {catalog.SEQUENCES.advice}")
+            reasons.append(f"{shown_count(self.forbidden, 'sequence')} may not be read: {catalog.SEQUENCES.advice}")
+        if self.locked:
+            reasons.append(
+                f"{shown_count(self.locked, 'sequence is', 'sequences are')} locked by a session that drops or "
+                "truncates: repeat once it has committed"
+            )
         if self.unanswered:
             reasons.append(
-                f"{self.unanswered} sequences gave no answer: they are locked, were dropped, or time ran out"
+                f"{shown_count(self.unanswered, 'sequence')} gave no answer: locked, dropped, or out of time"
             )
         return reasons
 
@@ -55,8 +62,9 @@ class Found:
 def observe_sequences(session: Callable[[], Session], limit: int) -> Found:
     """The session is asked for before each statement, so that it may be given less time for the next."""
     ranges = [catalog.SequenceRange(**row) for row in session().fetch(catalog.LISTING)]
-    readable = [each for each in ranges if each.readable]
-    found = Found(forbidden=len(ranges) - len(readable))
+    readable = [each for each in ranges if each.readable and not each.locked]
+    forbidden = sum(1 for each in ranges if not each.readable)
+    found = Found(forbidden=forbidden, locked=len(ranges) - len(readable) - forbidden)
     for start in range(0, len(readable), catalog.BATCH):
         batch = readable[start : start + catalog.BATCH]
         positions = found.positions + _read(session, batch, found)

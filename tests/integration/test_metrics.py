@@ -1,0 +1,174 @@
+"""What is shown beside the findings: who blocks whom, what runs, what costs most."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from tests.integration.faults import databases, replication, sessions, tables
+from tests.integration.faults.scene import database, held, running, schema, settled
+from tests.integration.runner import Health
+from tests.integration.servers import Server
+
+
+def test_blocking_tree(server: Server, health: Health) -> None:
+    """Three levels; the root is the one that waits for nobody."""
+    with sessions.lock_chain(server) as (root, middle, leaf):
+        report = health("sessions", thresholds={"blocked_seconds": {"warning": 0.1}})
+        (tree,) = report.metrics["sessions"]["blocking"]
+        assert tree["pid"] == root
+        assert tree["state"] == "idle in transaction"
+        (first,) = tree["blocks"]
+        assert first["pid"] == middle
+        assert first["lock"] == "AccessExclusiveLock on relation"
+        assert first["waiting_seconds"] > 0
+        assert [each["pid"] for each in first["blocks"]] == [leaf]
+        assert first["blocks"][0]["blocks"] == []
+        (finding,) = report.findings("blocked_seconds")
+        assert "blocks 2 sessions" in finding["message"]
+        assert str(root) in finding["message"]
+
+
+def test_no_tree_without_a_wait(server: Server, health: Health) -> None:
+    with schema(server, "CREATE TABLE scene.t (n int)"), held(server, "LOCK TABLE scene.t"):
+        assert health("sessions").metrics["sessions"]["blocking"] == []
+
+
+def test_a_prepared_transaction_is_a_root(server: Server, health: Health) -> None:
+    """It holds its locks without having a session to be named."""
+    with schema(server, "CREATE TABLE scene.t (n int)"):
+        server.run("BEGIN", "LOCK TABLE scene.t", "PREPARE TRANSACTION 'left'")
+        try:
+            with running(server, "LOCK TABLE scene.t", before=("BEGIN",), waits="Lock") as waiter:
+                sessions.aged(server, waiter, "query_start")
+                report = health("sessions", thresholds={"blocked_seconds": {"warning": 0.1}})
+                (tree,) = report.metrics["sessions"]["blocking"]
+                assert [each["pid"] for each in tree["blocks"]] == [waiter]
+                (finding,) = report.findings("blocked_seconds")
+                assert finding["object"] == "prepared transaction"
+        finally:
+            server.run("ROLLBACK PREPARED 'left'")
+
+
+def test_session_totals(server: Server, health: Health) -> None:
+    with sessions.busy_sessions(server), held(server, "SELECT 1"), server.connect():
+        totals = health("sessions").metrics["sessions"]["session_totals"]
+    assert (totals["active"], totals["idle_in_transaction"], totals["idle"], totals["clients"]) == (3, 1, 1, 5)
+    assert totals["max_connections"] == 40
+    assert totals["used_percent"] == 12.5
+    assert totals["reserved_connections"] == 3
+
+
+def test_running_vacuum_is_shown(server: Server, health: Health) -> None:
+    with tables.running_vacuum(server) as name:
+        (work,) = health("progress").metrics["progress"]["running_work"]
+        assert (work["operation"], work["object"]) == ("VACUUM", name)
+        assert work["phase"]
+        assert work["total"] > 0
+        assert 0 <= work["done_percent"] <= 100
+
+
+def test_running_index_build_is_shown_and_no_fault(server: Server, health: Health) -> None:
+    with tables.index_being_built(server) as name:
+        report = health("progress", "indexes")
+        (work,) = report.metrics["progress"]["running_work"]
+        assert (work["operation"], work["object"]) == ("CREATE INDEX CONCURRENTLY", name)
+        assert work["phase"].startswith("waiting for")
+        assert report.findings("invalid_index") == []
+    with schema(server):
+        assert health("progress").metrics["progress"]["running_work"] == []
+
+
+@contextlib.contextmanager
+def base_backup(server: Server) -> Iterator[None]:
+    """A base backup throttled so that it takes as long as it is needed."""
+    connection = replication.replication_connection({**server.parameters(), "application_name": "backup"})
+    rate = "(MAX_RATE 32)" if server.version >= 15 else "MAX_RATE 32"
+
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            connection.cursor().execute(f"BASE_BACKUP {rate}")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        settled(server, "the backup runs", "SELECT count(*) > 0 FROM pg_stat_progress_basebackup")
+        yield
+    finally:
+        while thread.is_alive():
+            server.value("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_replication WHERE state = 'backup'")
+            thread.join(0.2)
+        connection.close()
+
+
+def test_running_base_backup_is_shown(server: Server, health: Health) -> None:
+    with base_backup(server):
+        report = health("progress", "replication")
+        (work,) = report.metrics["progress"]["base_backups"]
+        assert work["operation"] == "BASE BACKUP"
+        assert report.findings("replica_not_streaming") == []
+
+
+def test_running_copy_is_shown(server: Server, health: Health) -> None:
+    """COPY shows its progress from version 14 on."""
+    slow = "COPY (SELECT pg_sleep(0.05) FROM generate_series(1, 100000)) TO '/dev/null'"
+    with running(server, slow, waits="PgSleep"):
+        work = health("progress").metrics["progress"]["running_work"]
+        assert [each["operation"] for each in work] == (["COPY TO"] if server.version >= 14 else [])
+
+
+def test_heaviest_statements(server: Server, health: Health) -> None:
+    server.run("SELECT pg_stat_statements_reset()")
+    with databases.slow_statement(server) as query_id:
+        first, *_rest = health("statements").metrics["statements"]["statements"]
+        assert first["query_id"] == query_id
+        assert first["role"] == "postgres"
+        assert first["statement_database"] == "app"
+        assert first["calls"] == 1
+        assert first["total_seconds"] >= 0.3
+        assert first["total_percent"] > 50
+
+
+def test_missing_pg_stat_statements_is_said(server: Server, health: Health) -> None:
+    with database(server) as name:
+        report = health("statements", login_db=name, databases=[name])
+        assert "CREATE EXTENSION pg_stat_statements" in report.unavailable()["statements"]
+        assert "statements" not in report.metrics
+
+
+def test_pg_stat_statements_in_a_schema_of_its_own(server: Server, health: Health) -> None:
+    with database(server) as name:
+        made = ('CREATE SCHEMA "my ""stats"', 'CREATE EXTENSION pg_stat_statements SCHEMA "my ""stats"')
+        server.run(*made, database=name)
+        report = health("statements", login_db=name, databases=[name])
+        assert report.unavailable() == {}
+        assert report.metrics["statements"]["statements"]
+
+
+def test_names_put_before_the_catalogue_do_not_mislead(server: Server, health: Health) -> None:
+    """A view or function of a user's own that is called like the server's is not asked."""
+    with database(server) as name:
+        trap = (
+            "CREATE VIEW public.pg_stat_activity AS SELECT 1 AS trap",
+            "CREATE FUNCTION public.count(int) RETURNS int LANGUAGE sql AS 'SELECT 1/0'",
+            f"ALTER DATABASE {name} SET search_path = public, pg_catalog",
+        )
+        server.run(*trap, database=name)
+        assert set(health("sessions", "tables", "server", login_db=name, databases=[name]).unavailable()) == set()
+
+
+def test_sizes_and_ages(server: Server, health: Health) -> None:
+    report = health("databases", "storage", "wal", "replication")
+    sizes = {row["database"]: row["bytes"] for row in report.metrics["databases"]["database_sizes"]}
+    assert sizes["app"] == server.value("SELECT pg_database_size('app')")
+    paths = {row["purpose"]: row["path"] for row in report.metrics["storage"]["storage_paths"]}
+    assert paths["data directory"] == server.primary.data_directory
+    assert paths["WAL"] == f"{server.primary.data_directory}/pg_wal"
+    assert report.metrics["wal"]["wal_directory"]["files"] > 0
+    assert report.metrics["wal"]["archiver"]["mode"] == "on"
+    (replica,) = report.metrics["replication"]["replicas"]
+    assert replica["state"] == "streaming"
+    (slot,) = report.metrics["replication"]["replication_slots"]
+    assert slot["name"] == replica["name"] == replication.standby_name(server)
+    assert slot["active"]
