@@ -79,6 +79,7 @@ def test_a_standby_answers_alike(server: Server) -> None:
     for subset, group in primary.metrics.items():
         assert set(standby.metrics[subset]) - STANDBY_ONLY == set(group)
     assert standby.metrics["replication"]["standby"]["receiving"] is True
+    assert standby.health["findings"] == []
     assert standby.status == "ok"
     assert standby.unavailable() == primary.unavailable()
 
