@@ -167,11 +167,6 @@ def _startup_options(settings: Mapping[str, str]) -> str:
     return " ".join(f"-c {name}=" + value.replace("\\", "\\\\").replace(" ", "\\ ") for name, value in settings.items())
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Columns without a name all have the same one: the later get their position added, so that none is lost."""
-    return [f"{name} {place}" if name in names[:place] else name for place, name in enumerate(names)]
-
-
 _ADDRESS = re.compile(r"^connection to server (?:at|on socket) .*? failed: ")
 
 

@@ -192,7 +192,7 @@ def _pools(metrics: Facts) -> Iterable[str]:
     for row in _rows(metrics, "pgbouncer", "pools"):
         yield (
             f"{row['pool']} {row['mode']}: {row['servers_active']} of {row['size']} servers, "
-            f"{row['clients_waiting']} clients waiting"
+            f"{shown_count(row['clients_waiting'], 'client')} waiting"
         )
 
 

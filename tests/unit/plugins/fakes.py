@@ -42,3 +42,6 @@ class FakeSession:
                 rows = answer(text) if callable(answer) else answer
                 return [dict(each) for each in rows]
         return []
+
+    def fetch_tuples(self, query: Any) -> list[tuple[Any, ...]]:
+        return [tuple(each.values()) for each in self.fetch(query)]

@@ -10,7 +10,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.probe imp
 _PLAIN: dict[str, Any] = {"int": 0, "float": 0.0, "str": "", "bool": False, "list[int]": [], "list[str]": []}
 
 
-def row(kind: type, **values: Any) -> Any:
+def row(kind: type, /, **values: Any) -> Any:
     """A row with these values; the others are zero, empty, or None where that is allowed."""
     plain = {each.name: _plain(str(each.type)) for each in fields(kind)}
     return kind(**{**plain, **values})

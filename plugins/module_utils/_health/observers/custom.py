@@ -51,6 +51,8 @@ def _run(session: Session, question: CustomQuery, limit: int) -> list[CustomValu
 
 
 def _value(name: str, cells: tuple[Any, ...]) -> CustomValue:
+    if not cells:
+        raise QueryFailed("the query returned rows without a column: let it return the value in its first")
     try:
         value = float(cells[0])
     except (TypeError, ValueError) as error:

@@ -54,7 +54,7 @@ def _understood() -> Iterator[None]:
     """Other poolers have such a console too, and versions to come may name things otherwise."""
     try:
         yield
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise QueryFailed(
             f"the console answers otherwise than PgBouncer 1.18 to 1.24 do ({type(error).__name__}: {error})"
         ) from error

@@ -1,0 +1,115 @@
+"""Archive, WAL on disk, checkpoints, and the disks themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import storage
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import wal as catalog
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
+from tests.unit.plugins.module_utils._health.checks.case import Case, stepped
+from tests.unit.plugins.rows import observed, row
+
+GIB = 1024**3
+
+
+def _archiver(**values: Any) -> Observed:
+    usual = {"mode": "on", "failing": True, "last_failed_wal": "0002", "last_archived_wal": "0001"}
+    return observed((catalog.ARCHIVER, row(catalog.Archiver, **{**usual, **values})))
+
+
+def _checkpoints(**values: Any) -> Observed:
+    return observed((catalog.CHECKPOINTS, row(catalog.Checkpoints, **values)))
+
+
+CASES = [
+    Case(
+        "archive_failing_seconds",
+        "warning",
+        beyond=_archiver(seconds_since_success=60.0),
+        within=_archiver(seconds_since_success=60.0, failing=False),
+        message="Archiving fails on 0002; the last success was 1 min ago.",
+        object="0002",
+    ),
+    Case(
+        "archive_failing_seconds",
+        "warning",
+        beyond=_archiver(last_archived_wal=None, seconds_since_success=60.0),
+        within=_archiver(mode="off", seconds_since_success=60.0),
+        message="Archiving fails on 0002; nothing succeeded for 1 min.",
+        object="0002",
+    ),
+    Case(
+        "archive_failing_seconds",
+        "warning",
+        beyond=_archiver(last_archived_wal=None, seconds_since_success=None),
+        within=_archiver(failing=False),
+        message="Archiving fails on 0002; nothing succeeded for 0.0 s.",
+        object="0002",
+    ),
+    Case(
+        "archive_failing_seconds",
+        "critical",
+        beyond=_archiver(seconds_since_success=900.1),
+        within=_archiver(seconds_since_success=900.0),
+        object="0002",
+    ),
+    *stepped(
+        "archive_queue_files",
+        catalog.ARCHIVE_QUEUE,
+        "files",
+        [("warning", 20, 21), ("critical", 100, 101)],
+        "21 WAL files wait to be archived, the oldest for 2 min.",
+        oldest_seconds=120.0,
+    ),
+    *stepped(
+        "wal_used_percent",
+        catalog.WAL_DIRECTORY,
+        "used_percent",
+        [("warning", 200, 201), ("critical", 500, 501)],
+        "pg_wal holds 2.1 GiB; max_wal_size and wal_keep_size account for 1.0 GiB.",
+        bytes=int(2.1 * GIB),
+        expected_bytes=GIB,
+    ),
+    Case(
+        "checkpoints_requested_percent",
+        "warning",
+        beyond=_checkpoints(requested=11, timed=9, requested_percent=55.0),
+        within=_checkpoints(requested=11, timed=8, requested_percent=58.0),
+        message="11 of 20 checkpoints were forced, not timed.",
+    ),
+    Case(
+        "checkpoints_requested_percent",
+        "warning",
+        beyond=_checkpoints(requested=51, timed=49, requested_percent=51.0),
+        within=_checkpoints(requested=50, timed=50, requested_percent=50.0),
+    ),
+    Case(
+        "checkpoints_requested_percent",
+        "warning",
+        beyond=_checkpoints(requested=51, timed=49, requested_percent=51.0),
+        within=_checkpoints(requested_percent=None),
+    ),
+    *stepped(
+        "disk_used_percent",
+        storage.DISKS,
+        "used_percent",
+        [("warning", 85, 86), ("critical", 90, 90.1)],
+        "The disk of the data directory, WAL is 86 % full, 14.0 GiB are left.",
+        object="/data",
+        path="/data",
+        purpose="data directory, WAL",
+        total_bytes=100 * GIB,
+        used_bytes=86 * GIB,
+    ),
+    *stepped(
+        "inodes_used_percent",
+        storage.DISKS,
+        "inodes_used_percent",
+        [("warning", 85, 86), ("critical", 90, 90.1), ("critical", None, 99)],
+        "The disk of the data directory has 86 % of its inodes taken.",
+        object="/data",
+        path="/data",
+        purpose="data directory",
+    ),
+]
