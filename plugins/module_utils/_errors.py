@@ -12,7 +12,8 @@ class Problem(Exception):
 
     @property
     def sentence(self) -> str:
-        return str(self)
+        # Names may hold line breaks; a sentence does not.
+        return " ".join(str(self).split())
 
 
 class Refused(Problem):

@@ -252,7 +252,7 @@ EXAMPLES = r"""
       hot_update_percent: {info: null}
     ignore:
       - check: unused_index_bytes
-        object: orders_year_end_idx
+        object: public.orders_year_end_idx
 
 - name: Ask what only this application can answer
   runbook.postgres.pg_health_facts:
@@ -371,7 +371,7 @@ ansible_facts:
               sample: ANY 1 (pg2, pg3)
             settings_pending_restart:
               description:
-                - Changed settings that wait for a restart.
+                - Changed settings that wait for a restart, null where that was not asked or is hidden from the role.
               returned: when the server answered
               type: list
               elements: str

@@ -86,7 +86,7 @@ def test_hostile_names(server: Server, health: Health, name: str) -> None:
         table = f"{name}.{name}"
         objects = {finding["check"]: finding["object"] for finding in report.findings() if finding["database"] == name}
         assert objects["dead_rows"] == table
-        assert objects["unused_index_bytes"] == things["index"]
+        assert objects["unused_index_bytes"] == f"{name}.{things['index']}"
         assert objects["sequence_used_percent"] == f"{name}.{things['sequence']}"
         assert objects["vacuum_tables_due"] == name
         assert objects["slow_query_seconds"] == f"pid {pid}"

@@ -77,7 +77,7 @@ def test_a_plain_role_finds_an_invalid_index_while_another_is_built(server: Serv
     with tables.index_being_built(server):
         server.run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'scene.t_pkey'::regclass")
         found = health("indexes", user="plain").findings("invalid_index")
-        assert "t_pkey" in [finding["object"] for finding in found]
+        assert "scene.t_pkey" in [finding["object"] for finding in found]
 
 
 def test_a_plain_role_counts_what_waits_for_vacuum_while_one_runs(server: Server, health: Health) -> None:

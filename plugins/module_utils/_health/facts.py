@@ -44,7 +44,8 @@ def _server(observed: Observed) -> dict[str, Any]:
     if observed.server is None:
         return {}
     shown = {name: value for name, value in asdict(observed.server).items() if name not in _OWN_USE}
-    pending = [seen.row.name for seen in observed.of(server_catalog.PENDING_SETTINGS)]
+    answered = server_catalog.PENDING_SETTINGS.name in observed.rows
+    pending = [seen.row.name for seen in observed.of(server_catalog.PENDING_SETTINGS)] if answered else None
     return _rounded({**shown, "settings_pending_restart": pending})
 
 

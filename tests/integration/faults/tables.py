@@ -104,7 +104,7 @@ def detach_pending(server: Server) -> Iterator[str]:
     with schema(server, BY_DAY, last):
         with held(server, "SELECT count(*) FROM scene.t"), running(server, detach, waits="Lock"):
             settled(server, "the first half of the detach is done", pending)
-        yield "last"
+        yield "scene.last"
 
 
 # Indexes
@@ -117,7 +117,7 @@ def invalid_index(server: Server) -> Iterator[str]:
         with contextlib.suppress(psycopg2.errors.UniqueViolation):
             server.run("CREATE UNIQUE INDEX CONCURRENTLY broken ON scene.t (n)")
             raise AssertionError("A unique index was built over duplicates")
-        yield "broken"
+        yield "scene.broken"
 
 
 @contextlib.contextmanager
@@ -134,7 +134,7 @@ def index_being_built(server: Server) -> Iterator[str]:
 @contextlib.contextmanager
 def unused_index(server: Server) -> Iterator[str]:
     with schema(server, *FILLED, "CREATE INDEX idle ON scene.t (n)"):
-        yield "idle"
+        yield "scene.idle"
 
 
 @contextlib.contextmanager
@@ -155,7 +155,7 @@ def bloat(server: Server) -> Iterator[str]:
 @contextlib.contextmanager
 def bloated_index(server: Server) -> Iterator[str]:
     with bloat(server):
-        yield "wide"
+        yield "scene.wide"
 
 
 # Sequences

@@ -115,7 +115,7 @@ WITH large AS MATERIALIZED (
          ) w
    WHERE w.known > 0 AND w.known = (SELECT count(*) FROM pg_attribute k WHERE k.attrelid = l.oid)
 )
-SELECT nspname || '.' || table_name AS "table", relname::text AS index, pages * %(block_bytes)s AS bytes,
+SELECT nspname || '.' || table_name AS "table", nspname || '.' || relname AS index, pages * %(block_bytes)s AS bytes,
        (greatest(pages - needed, 0) * %(block_bytes)s)::bigint AS wasted_bytes,
        (100.0 * greatest(pages - needed, 0) / pages)::float8 AS wasted_percent
   FROM estimate

@@ -27,7 +27,7 @@ INVALID_INDEXES = Probe(
     row=InvalidIndex,
     sql={
         13: """
-SELECT n.nspname || '.' || t.relname AS "table", c.relname::text AS index
+SELECT n.nspname || '.' || t.relname AS "table", n.nspname || '.' || c.relname AS index
   FROM pg_index i
   JOIN pg_class c ON c.oid = i.indexrelid
   JOIN pg_class t ON t.oid = i.indrelid
@@ -57,7 +57,7 @@ UNUSED_INDEXES = Probe(
     row=UnusedIndex,
     sql={
         13: """
-SELECT n.nspname || '.' || t.relname AS "table", c.relname::text AS index,
+SELECT n.nspname || '.' || t.relname AS "table", n.nspname || '.' || c.relname AS index,
        c.relpages::bigint * %(block_bytes)s AS bytes
   FROM pg_index i
   JOIN pg_class c ON c.oid = i.indexrelid

@@ -46,7 +46,10 @@ SELECT n.nspname::text AS schema, c.relname::text AS name,
             THEN least(s.seqmax, CASE a.atttypid WHEN 'int2'::regtype THEN 32767
                                                  WHEN 'int4'::regtype THEN 2147483647
                                                  ELSE s.seqmax END)
-            ELSE s.seqmin END AS "end",
+            ELSE greatest(s.seqmin, CASE a.atttypid WHEN 'int2'::regtype THEN -32768
+                                                    WHEN 'int4'::regtype THEN -2147483648
+                                                    ELSE s.seqmin END)
+       END AS "end",
        has_sequence_privilege(s.seqrelid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS readable,
        s.seqrelid IN (SELECT l.relation
                         FROM pg_locks l JOIN pg_database d ON d.oid = l.database

@@ -153,12 +153,13 @@ SELECT n.nspname || '.' || p.relname AS "table", count(c.oid)::int AS partitions
             ELSE '{}' END AS bounds,
        max(c.relname::text) FILTER (WHERE c.oid = t.partdefid) AS default_partition,
        coalesce(max(pg_stat_get_live_tuples(c.oid)) FILTER (WHERE c.oid = t.partdefid), 0)::bigint AS default_rows,
-       coalesce(array_agg(c.relname::text) FILTER (WHERE {pending}), '{}') AS detach_pending
+       coalesce(array_agg(pn.nspname || '.' || c.relname) FILTER (WHERE {pending}), '{}') AS detach_pending
   FROM pg_partitioned_table t
   JOIN pg_class p ON p.oid = t.partrelid
   JOIN pg_namespace n ON n.oid = p.relnamespace
   LEFT JOIN pg_inherits i ON i.inhparent = p.oid
   LEFT JOIN pg_class c ON c.oid = i.inhrelid
+  LEFT JOIN pg_namespace pn ON pn.oid = c.relnamespace
  GROUP BY n.nspname, p.oid, p.relname, t.partstrat, t.partnatts, t.partattrs, t.partdefid
  ORDER BY 1
 """

@@ -14,7 +14,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog i
     sequences,
     statements,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check, Levels, Measure, shown_count
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
 
@@ -34,8 +34,8 @@ def _statements(observed: Observed) -> Iterable[Measure]:
         row = seen.row
         yield Measure(
             row.mean_milliseconds,
-            f"A statement of {row.role} takes {row.mean_milliseconds:,.0f} ms on average over {row.calls:,} calls: "
-            f"{row.query}",
+            f"A statement of {row.role} takes {row.mean_milliseconds:,.0f} ms on average "
+            f"over {shown_count(row.calls, 'call')}: {row.query}",
             row.query_id,
             row.statement_database,
         )
