@@ -30,7 +30,7 @@ from tests.unit.plugins.options import options
 
 MAJORS = (13, 14, 15, 16, 17)
 # Asked in another way than by one statement that stands beside its row.
-SPECIAL = {
+SPECIAL: set[Probe] = {
     storage.DISKS,
     sequences.SEQUENCES,
     statements.STATEMENTS,
