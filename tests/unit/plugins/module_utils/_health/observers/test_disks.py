@@ -14,7 +14,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.s
     StoragePath,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
-from ansible_collections.runbook.postgres.plugins.module_utils._health.observers import disks
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.disks import ask_disks, observe_disks
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Seen
 from ansible_collections.runbook.postgres.plugins.module_utils._health.request import Scope
@@ -25,7 +24,7 @@ def filled(monkeypatch: pytest.MonkeyPatch, **values: int) -> None:
     """A file system with these figures, in blocks of 4 KiB."""
     usual = {"f_frsize": 4096, "f_blocks": 100, "f_bfree": 30, "f_bavail": 20, "f_files": 1000, "f_favail": 250}
     figures = SimpleNamespace(**{**usual, **values})
-    monkeypatch.setattr(disks.os, "statvfs", lambda _path: figures)
+    monkeypatch.setattr(os, "statvfs", lambda _path: figures)
 
 
 def test_used_is_counted_as_df_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -71,7 +70,7 @@ def test_a_path_that_cannot_be_looked_at_costs_only_itself(tmp_path: Path, monke
         f"tablespace fast at {tmp_path}/gone cannot be looked at (No such file or directory): "
         "run the task as the server's system user, usually become_user postgres"
     )
-    monkeypatch.setattr(disks.os, "statvfs", refused)
+    monkeypatch.setattr(os, "statvfs", refused)
     found, (reason,) = observe_disks([StoragePath("WAL", str(tmp_path))])
     assert found == []
     assert "(Permission denied)" in reason

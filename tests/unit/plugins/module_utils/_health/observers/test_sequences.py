@@ -26,7 +26,8 @@ READ = "last_value FROM"
 
 def ranged(name: str, **values: Any) -> dict[str, Any]:
     usual = {"schema": "public", "name": name, "first": 0, "end": 100, "readable": True}
-    return vars(row(catalog.SequenceRange, **{**usual, **values}))
+    found: dict[str, Any] = vars(row(catalog.SequenceRange, **{**usual, **values}))
+    return found
 
 
 def numbered(count: int) -> list[dict[str, Any]]:
