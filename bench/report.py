@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from lab.errors import LabError
 from .measure import Comparison
 from .registry import Benchmark
 
+WIDTH = 110
 HEADINGS = ("name", "ours", "peer's", "unit", "ratio", "aim", "", "peer")
 
 
@@ -91,7 +93,8 @@ def table(rows: Sequence[tuple[Entry, str]]) -> list[str]:
         for row in cells
     ]
     conditions = dict.fromkeys(each.conditions for each, _ in rows)
-    return [*lines, "", *(f"{', '.join(e.name for e, _ in rows if e.conditions == c)}: {c}" for c in conditions)]
+    notes = (f"{', '.join(each.name for each, _ in rows if each.conditions == text)}: {text}" for text in conditions)
+    return [*lines, "", *(textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in notes)]
 
 
 def cells_of(each: Entry, said: str) -> tuple[str, ...]:

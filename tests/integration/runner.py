@@ -64,7 +64,7 @@ def checked(result: Mapping[str, Any], text: str) -> Report:
     if result.get("failed"):
         raise Failed(str(result["msg"]))
     assert result["changed"] is False
-    assert set(result) <= {"changed", "ansible_facts", "warnings", "deprecations"}
+    assert set(result) <= {"changed", "failed", "ansible_facts", "warnings", "deprecations"}
     assert list(result["ansible_facts"]) == ["pg_health"]
     return Report(result["ansible_facts"]["pg_health"], text)
 

@@ -124,34 +124,52 @@ def test_failure_costs_only_itself(health: Health, query: str, reason: str) -> N
 
 
 WRITES = (
-    "DELETE FROM scene.t",
     "WITH gone AS (DELETE FROM scene.t RETURNING 1) SELECT count(*) FROM gone",
     "SELECT setval('scene.s', 7)",
-    "DROP TABLE scene.t",
-    "TRUNCATE scene.t",
-    "CREATE TEMP TABLE mine AS SELECT 1",
+    "SELECT nextval('scene.s')",
+    "SELECT 1 AS n INTO scene.other",
+    "SELECT n FROM scene.t FOR UPDATE",
     "SELECT scene.delete()",
-    "DO 'BEGIN SET TRANSACTION READ WRITE; DELETE FROM scene.t; END'",
-    "SET default_transaction_read_only = off",
-    "COMMIT",
     "SELECT set_config('transaction_read_only', 'off', false)",
+    "SELECT set_config('default_transaction_read_only', 'off', false)",
 )
 
 
 @pytest.mark.parametrize("query", WRITES)
 def test_writes_are_refused(server: Server, health: Health, query: str) -> None:
-    """Each is followed by a plain DELETE, in case it opened the door."""
+    """Each is followed by a deletion, in case it opened the door."""
     made = (
         "CREATE TABLE scene.t AS SELECT 1 AS n",
         "CREATE SEQUENCE scene.s",
         "CREATE FUNCTION scene.delete() RETURNS int LANGUAGE sql AS 'DELETE FROM scene.t RETURNING 1'",
     )
     with schema(server, *made):
-        deletes = {"name": "after", "query": "DELETE FROM scene.t RETURNING 1"}
+        deletes = {"name": "after", "query": "SELECT scene.delete()"}
         report = ask(health, {"name": "writer", "query": query}, deletes)
         assert "after" in report.unavailable()
         assert server.value("SELECT count(*) FROM scene.t") == 1
         assert server.value("SELECT is_called FROM scene.s") is False
+        assert server.value("SELECT to_regclass('scene.other') IS NULL")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DELETE FROM scene.t",
+        "/* SELECT */ DROP TABLE scene.t",
+        "TRUNCATE scene.t",
+        "CREATE TEMP TABLE mine AS SELECT 1",
+        "DO 'BEGIN DELETE FROM scene.t; END'",
+        "SET default_transaction_read_only = off",
+        "COMMIT",
+        "EXPLAIN ANALYZE DELETE FROM scene.t",
+    ],
+)
+def test_what_is_no_question_is_refused(server: Server, health: Health, query: str) -> None:
+    with schema(server, "CREATE TABLE scene.t AS SELECT 1 AS n"):
+        with pytest.raises(Failed, match="a check is one SELECT"):
+            ask(health, {"name": "writer", "query": query})
+        assert server.value("SELECT count(*) FROM scene.t") == 1
 
 
 @pytest.mark.parametrize(

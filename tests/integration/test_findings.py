@@ -131,7 +131,7 @@ CASES: Sequence[Case] = (
         "info",
         database="app",
     ),
-    Case("tables", "vacuum_tables_due", tables.vacuum_backlog, {"warning": 0}, database="app"),
+    Case("tables", "vacuum_tables_due", tables.vacuum_backlog, {"warning": 0}, database="scratch"),
     Case("tables", "autovacuum_disabled", tables.autovacuum_off, {"critical": 0}, "critical"),
     # partitions
     Case("partitions", "partitions_ahead", tables.partitions_run_out, {"critical": 1}, "critical", database="app"),

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+from lab.waiting import wait_until
 from tests.integration.faults import databases, replication, sessions, tables
 from tests.integration.faults.scene import database, held, running, schema, settled
 from tests.integration.runner import Health
@@ -52,7 +53,15 @@ def test_a_prepared_transaction_is_a_root(server: Server, health: Health) -> Non
 
 
 def test_session_totals(server: Server, health: Health) -> None:
-    with sessions.busy_sessions(server), held(server, "SELECT 1"), server.connect():
+    clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    with sessions.busy_sessions(server), held(server, "SELECT 1"), server.connect() as idle, idle.cursor() as cursor:
+
+        def are_alone() -> bool:
+            """Sessions that were closed before take a moment to go."""
+            cursor.execute(clients)
+            return bool(cursor.fetchone() == (5,))
+
+        wait_until("no other session is left", are_alone, pause=0.02)
         totals = health("sessions").metrics["sessions"]["session_totals"]
     assert (totals["active"], totals["idle_in_transaction"], totals["idle"], totals["clients"]) == (3, 1, 1, 5)
     assert totals["max_connections"] == 40

@@ -40,6 +40,8 @@ SESSION_SETTINGS = {
     "DateStyle": "ISO",
     # Catalogue queries are planned as expensive and run in milliseconds.
     "jit": "off",
+    # The workers belong to the application.
+    "max_parallel_workers_per_gather": "0",
 }
 
 _NOT_MONITOR = "role {user} is not a member of pg_monitor, so the server hides the answer: GRANT pg_monitor TO the role"

@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2 import sql
 
 from lab.waiting import wait_until
-from tests.integration.faults.scene import held, running, schema, settled
+from tests.integration.faults.scene import database, held, running, schema, settled
 from tests.integration.servers import Server
 
 ROWS = 20000
@@ -36,9 +36,13 @@ def dead_rows(server: Server) -> Iterator[str]:
 
 @contextlib.contextmanager
 def vacuum_backlog(server: Server) -> Iterator[str]:
-    """The same, for the check that counts a database's tables."""
-    with dead_rows(server):
-        yield "app"
+    """The same in a database of its own, for the check that counts a database's tables."""
+    with database(server) as name:
+        rows = "CREATE TABLE t AS SELECT generate_series(1, 1000)"
+        server.run(rows, "DELETE FROM t", database=name)
+        due = "SELECT count(*) = 1 FROM pg_stat_user_tables WHERE n_dead_tup = 1000"
+        settled(server, "the dead rows are counted", due, database=name)
+        yield name
 
 
 @contextlib.contextmanager

@@ -67,13 +67,16 @@ def requested_checkpoints(server: Server) -> Iterator[None]:
         if server.version >= 17
         else ("SELECT checkpoints_req FROM pg_stat_bgwriter", "bgwriter")
     )
-    reset = f"SELECT pg_stat_reset_shared('{target}')"
-    server.run(reset)
+    reset_checkpoints(server, count, target)
     try:
-        settled(server, "the counter is at zero", f"SELECT ({count}) = 0")
         with schema(server, WRITE.format(rows=1)):
             server.run(*["CHECKPOINT"] * 6)
             settled(server, "the checkpoints are counted", f"SELECT ({count}) >= 6")
             yield None
     finally:
-        server.run(reset)
+        reset_checkpoints(server, count, target)
+
+
+def reset_checkpoints(server: Server, count: str, target: str) -> None:
+    server.run(f"SELECT pg_stat_reset_shared('{target}')")
+    settled(server, "the counter is at zero", f"SELECT ({count}) = 0")

@@ -28,6 +28,8 @@ class Replica:
     replay_lag_seconds: float
 
 
+# The server goes on showing the last lag it measured for a while after the
+# replica has caught up.
 REPLICAS = Probe(
     name="replicas",
     subset="replication",
@@ -41,7 +43,8 @@ SELECT coalesce(nullif(application_name, ''), 'pid ' || pid) AS name, coalesce(h
        pg_wal_lsn_diff({wal_end}, sent_lsn)::bigint AS sent_lag_bytes,
        pg_wal_lsn_diff({wal_end}, flush_lsn)::bigint AS flush_lag_bytes,
        pg_wal_lsn_diff({wal_end}, replay_lsn)::bigint AS replay_lag_bytes,
-       coalesce(extract(epoch FROM replay_lag), 0)::float8 AS replay_lag_seconds
+       CASE WHEN replay_lsn >= {wal_end} THEN 0
+            ELSE coalesce(extract(epoch FROM replay_lag), 0) END::float8 AS replay_lag_seconds
   FROM pg_stat_replication
  WHERE state <> 'backup'
  ORDER BY 1

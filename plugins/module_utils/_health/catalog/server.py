@@ -115,7 +115,7 @@ SELECT c.collname::text AS collation, c.collversion AS recorded_version,
   FROM pg_collation c
  WHERE c.collversion IS NOT NULL
    AND c.collversion IS DISTINCT FROM pg_collation_actual_version(c.oid)
-   AND c.oid IN (SELECT unnest(indcollation) FROM pg_index)
+   AND c.oid IN (SELECT unnest(indcollation) FROM (SELECT DISTINCT indcollation FROM pg_index) used)
 """
 
 COLLATION_MISMATCHES = Probe(

@@ -116,6 +116,7 @@ SELECT count(*)::int AS tables_due
  WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
    AND pg_stat_get_dead_tuples(c.oid) >
        coalesce(own.base, server.base) + coalesce(own.share, server.share) * greatest(c.reltuples, 0)
+   AND pg_stat_get_dead_tuples(c.oid) > 0 -- most tables need no arithmetic
    AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum p WHERE p.relid = c.oid)
 """
     },

@@ -64,10 +64,16 @@ def _each(observed: Observed, probe: Probe, does: str) -> Iterable[Measure]:
         row = seen.row
         yield Measure(
             row.seconds,
-            f"{_who(row)} {does} for {shown_seconds(row.seconds)}: {row.query or 'no query yet'}",
+            f"{_who(row)} {does} for {shown_seconds(row.seconds)}{_held_up(row)}: {row.query or 'no query yet'}",
             f"pid {row.pid}",
             row.database,
         )
+
+
+def _held_up(row: seen_by.SessionAge) -> str:
+    """A query that waits for a lock is not slow: the plan is not where to look."""
+    event = row.wait_event or ""
+    return f", waiting for a lock ({event.partition(':')[2]})" if event.startswith("Lock:") else ""
 
 
 def _slow(observed: Observed) -> Iterable[Measure]:
@@ -144,7 +150,8 @@ CHECKS = (
         subset="sessions",
         unit="s",
         measure=_slow,
-        remedy="Read its plan with EXPLAIN; SELECT pg_cancel_backend(pid) ends it.",
+        remedy="Where it waits for a lock, look at who blocks it, else at its plan; SELECT pg_cancel_backend(pid) "
+        "ends it.",
         levels=Levels(warning=5),
     ),
     Check(
