@@ -49,6 +49,6 @@ def _explain_bloat(interview: Interview, database: str | None) -> None:
             interview.lost(
                 bloat.TABLE_BLOAT.name,
                 database,
-                f"{shown_count(seen.row.forbidden, 'table')} of 1 MiB and more may not be read, nor what is known of the columns: "
+                f"{shown_count(seen.row.forbidden, 'table')} of 1 MiB and more may not be read, nor its statistics: "
                 "GRANT pg_read_all_data (from version 14) or SELECT on them to the role",
             )
