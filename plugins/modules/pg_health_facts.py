@@ -517,8 +517,8 @@ ansible_facts:
                 standby:
                   description:
                     - How a standby sees itself; not there on a primary.
-                    - Keys are C(receiving), C(configured), C(sender), C(paused), C(received_lag_bytes),
-                      C(replay_lag_seconds).
+                    - Keys are C(receiving), C(configured), C(sender), C(paused), C(received_lsn),
+                      C(replayed_lsn), C(received_lag_bytes), C(replay_lag_seconds).
                   returned: when answered
                   type: dict
                 replication_slots:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, QueryFailed, Silent, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._health import catalog
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.replication import STANDBY
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.server import DATABASES
 from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.custom import ask_custom
@@ -19,6 +20,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.observers
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.pooler import ask_pooler
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.rate import RateSample
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.sequences import ask_sequences
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.standby import ask_standby
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.statements import (
     ask_statements,
     settle_statements,
@@ -43,7 +45,10 @@ def _ask_server(interview: Interview) -> None:
     with interview.begin() as session:
         sample = RateSample.opened(interview, session)
         for probe in _probes(interview, CLUSTER):
-            ask(interview, session, probe, None)
+            if probe is STANDBY:
+                ask_standby(interview, session)
+            else:
+                ask(interview, session, probe, None)
         ask_disks(interview)
         examined = _examined(interview, session)
         _ask_database(interview, session, interview.home, examined=interview.home in examined)

@@ -63,6 +63,8 @@ class Standby:
     configured: bool
     sender: str | None
     paused: bool
+    received_lsn: str | None
+    replayed_lsn: str | None
     received_lag_bytes: int
     replay_lag_seconds: float
 
@@ -82,6 +84,7 @@ SELECT r.pid IS NOT NULL AND r.status = 'streaming' AS receiving,
        current_setting('primary_conninfo') <> '' AS configured,
        r.sender_host || ' port ' || r.sender_port AS sender,
        pg_is_wal_replay_paused() AS paused,
+       pg_last_wal_receive_lsn()::text AS received_lsn, pg_last_wal_replay_lsn()::text AS replayed_lsn,
        coalesce(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint AS received_lag_bytes,
        CASE WHEN r.status = 'streaming' AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
             ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0)
@@ -91,6 +94,9 @@ SELECT r.pid IS NOT NULL AND r.status = 'streaming' AS receiving,
 """
     },
 )
+
+
+CAUGHT_UP = "SELECT pg_last_wal_replay_lsn() >= %(received)s::pg_lsn AS caught_up"
 
 
 @dataclass(frozen=True)
