@@ -846,8 +846,8 @@ ansible_facts:
           contains:
             probe:
               description:
-                - Name of the question, as under C(metrics), or of your own check; C(connection) where a database could not
-                  be connected to, C(databases) where they could not be listed.
+                - Name of the question, as under C(metrics), or of your own check; C(connection) where a database could
+                  not be connected to, C(databases) where they could not be listed.
               returned: always
               type: str
               sample: disks

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _deadline
-from ansible_collections.runbook.postgres.plugins.module_utils._health.observers import rate
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers import rate, standby
 
 
 class Clock:
@@ -19,8 +19,8 @@ class Clock:
         """Deadlines and samples go by this clock, and sleeping moves it."""
         clock = cls()
         time = SimpleNamespace(monotonic=lambda: clock.now, sleep=clock.sleep)
-        monkeypatch.setattr(_deadline, "time", time)
-        monkeypatch.setattr(rate, "time", time)
+        for module in (_deadline, rate, standby):
+            monkeypatch.setattr(module, "time", time)
         return clock
 
     def sleep(self, seconds: float) -> None:

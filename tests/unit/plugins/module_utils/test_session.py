@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -215,6 +217,17 @@ def test_values_that_hold_blanks_and_quotes_reach_the_server_unharmed() -> None:
     name = 'o\'neil "x" = \\ é; host=elsewhere'
     with Wire() as server, Session({**server.parameters, "user": name, "dbname": name}, Deadline(AMPLE)):
         assert (server.started[0]["user"], server.started[0]["database"]) == (name, name)
+
+
+def test_without_the_driver_the_module_still_loads_and_knows_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    spec = importlib.util.spec_from_file_location("session_without_driver", _session.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    copy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copy)
+    assert "psycopg2" in copy.DRIVER_MISSING
+    assert _session.DRIVER_MISSING is None
 
 
 # -- composing statements ---------------------------------------------------

@@ -29,8 +29,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog i
     wal,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.server import DATABASES, IDENTITY
+from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Probe
-from ansible_collections.runbook.postgres.plugins.module_utils._health.request import CustomQuery
+from ansible_collections.runbook.postgres.plugins.module_utils._health.request import CustomQuery, Scope
 from tests.unit.plugins.clock import Clock
 from tests.unit.plugins.cluster import Cluster, home, reasons
 from tests.unit.plugins.fakes import FakeSession
@@ -138,6 +139,11 @@ def test_a_failure_to_say_who_it_is_fails_the_run(monkeypatch: Patch) -> None:
 def test_a_pooler_in_between_is_refused(monkeypatch: Patch, session: FakeSession | Exception) -> None:
     with pytest.raises(Refused, match="through a pooler"):
         Cluster(postgres=session).observe(monkeypatch)
+
+
+def test_a_question_before_the_first_is_a_mistake_of_ours() -> None:
+    with pytest.raises(RuntimeError):
+        assert Interview({"dbname": "postgres"}, Scope(frozenset())).values()
 
 
 # -- who is asked what -------------------------------------------------------
