@@ -45,6 +45,10 @@ $(CHECKS): setup
 format: setup ## Rewrite the Python files as ruff formats them
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
+.PHONY: docs-table
+docs-table: setup ## Rewrite the page of all checks and their levels from the code
+	@$(PYTHON) tools/checks_table.py
+
 .PHONY: bench
 bench: setup ## Ratios against named peers, into build/bench.json (ONLY=name)
 	@tools/engine

@@ -19,7 +19,7 @@ description:
     or time is listed under C(unavailable) and costs nothing else. No lock stronger than ACCESS SHARE is taken,
     none is waited for longer than half a second, and no question reads a table's rows.
   - A member of C(pg_monitor) sees nearly everything; what else to grant is said where something is missing.
-  - Literals in other sessions' queries are shown as C('...'), since they hold passwords and personal data.
+  - Quoted literals in other sessions' queries are shown as C('...'), since they hold passwords and personal data.
 extends_documentation_fragment:
   - runbook.postgres.connection
 options:
@@ -846,7 +846,8 @@ ansible_facts:
           contains:
             probe:
               description:
-                - Name of the question, as under C(metrics); C(connection) where a database could not be connected to.
+                - Name of the question, as under C(metrics), or of your own check; C(connection) where a database could
+                  not be connected to, C(databases) where they could not be listed.
               returned: always
               type: str
               sample: disks

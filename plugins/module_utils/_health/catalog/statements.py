@@ -39,7 +39,8 @@ WITH counted AS MATERIALIZED (
 )
 SELECT queryid::text AS query_id, pg_get_userbyid(userid)::text AS role,
        (SELECT datname::text FROM pg_database WHERE oid = dbid) AS statement_database, calls,
-       total_exec_time / 1000 AS total_seconds, 100 * total_exec_time / nullif(everything, 0) AS total_percent,
+       total_exec_time / 1000 AS total_seconds,
+       coalesce(100 * total_exec_time / nullif(everything, 0), 0) AS total_percent,
        mean_exec_time AS mean_milliseconds, rows,
        (100.0 * shared_blks_hit / nullif(shared_blks_hit + shared_blks_read, 0))::float8 AS cache_hit_percent,
        (temp_blks_read + temp_blks_written) * %(block_bytes)s AS temp_bytes, query

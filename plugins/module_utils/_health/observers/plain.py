@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import bloat
+from ansible_collections.runbook.postgres.plugins.module_utils._health.check import shown_count
 from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Probe, Server
 from ansible_collections.runbook.postgres.plugins.module_utils._health.sql_text import masked
@@ -48,6 +49,6 @@ def _explain_bloat(interview: Interview, database: str | None) -> None:
             interview.lost(
                 bloat.TABLE_BLOAT.name,
                 database,
-                f"{seen.row.forbidden} tables of 1 MiB and more may not be read, and so their statistics neither: "
+                f"{shown_count(seen.row.forbidden, 'table')} of 1 MiB and more may not be read, nor its statistics: "
                 "GRANT pg_read_all_data (from version 14) or SELECT on them to the role",
             )

@@ -1,54 +1,101 @@
-"""An idle primary's age is not a standby's lag; a replay that stands still is."""
+"""A standby's lag is believed at the second look, by a clock of our own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.replication import STANDBY
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed, Silent
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.replication import (
+    CAUGHT_UP,
+    STANDBY,
+    Standby,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
-from ansible_collections.runbook.postgres.plugins.module_utils._health.observers import standby
-from ansible_collections.runbook.postgres.plugins.module_utils._health.request import SUBSETS, Scope
-from tests.unit.plugins.fakes import FakeSession
-from tests.unit.plugins.rows import server
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.standby import (
+    SECOND_LOOK_SECONDS,
+    ask_standby,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._health.request import Scope
+from tests.unit.plugins.clock import Clock
+from tests.unit.plugins.fakes import Answer, FakeSession
+from tests.unit.plugins.rows import row, server
 
-ROW = {
-    "receiving": True,
-    "configured": True,
-    "sender": "pg1 port 5432",
-    "paused": False,
-    "received_lsn": "0/3000060",
-    "replayed_lsn": "0/3000000",
-    "received_lag_bytes": 96,
-    "replay_lag_seconds": 7200.0,
-}
+LAGGING = {"receiving": True, "replay_lag_seconds": 7200.0, "received_lsn": "0/5000000"}
 
 
-def lag(monkeypatch: pytest.MonkeyPatch, caught_up: list[bool], within: float = 0.05, **differs: Any) -> float:
-    """What is reported when the looks after the first one say this, the last of them for ever."""
-    monkeypatch.setattr(standby, "_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(standby, "SECOND_LOOK_SECONDS", within)
-    looks = list(caught_up)
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock.installed(monkeypatch)
 
-    def look(_statement: str) -> list[dict[str, Any]]:
-        return [{"caught_up": looks.pop(0) if len(looks) > 1 else looks[0]}]
 
-    session = FakeSession({"caught_up": look, "pg_is_wal_replay_paused": [{**ROW, **differs}]})
-    interview = Interview({"dbname": "postgres"}, Scope(subsets=frozenset(SUBSETS)))
-    interview.observed.server = server(role="standby")
-    standby.ask_standby(interview, session)  # type: ignore[arg-type]
+def asked(session: Any, role: str = "standby", seconds: float = 30.0) -> Interview:
+    interview = Interview({"dbname": "postgres"}, Scope(frozenset({"replication"}), total_seconds=seconds))
+    interview.observed.server = server(role=role)
+    ask_standby(interview, session)
+    return interview
+
+
+def standby(caught_up: Answer, **values: Any) -> FakeSession:
+    # The second question first: its text is the longer part of neither.
+    return FakeSession({CAUGHT_UP: caught_up, STANDBY.sql[13]: [asdict(row(Standby, **{**LAGGING, **values}))]})
+
+
+def lag(interview: Interview) -> float:
     (seen,) = interview.observed.of(STANDBY)
-    return float(seen.row.replay_lag_seconds)
+    found: float = seen.row.replay_lag_seconds
+    return found
 
 
-def test_what_is_replayed_a_moment_later_is_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lag(monkeypatch, [False, False, True], within=60) == 0.0
+def caught_up_after(looks: int) -> Answer:
+    left = [False] * (looks - 1) + [True]
+
+    def answer(_query: str) -> Sequence[dict[str, Any]]:
+        return [{"caught_up": left.pop(0)}]
+
+    return answer
 
 
-def test_a_replay_that_stands_still_lags(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lag(monkeypatch, [False]) == 7200.0
+@pytest.mark.parametrize("looks", [1, 5])
+def test_what_is_replayed_a_moment_later_was_no_lag(looks: int) -> None:
+    session = standby(caught_up_after(looks))
+    assert lag(asked(session)) == 0.0
+    assert session.asked.count(CAUGHT_UP) == looks
+    # Both looks are at the same place in WAL: more may have come since.
+    assert session.values[-1] == {"received": "0/5000000"}
 
 
-def test_cut_off_from_its_sender_it_shows_old_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lag(monkeypatch, [True], receiving=False) == 7200.0
+def test_what_still_waits_after_the_second_look_is_a_lag(clock: Clock) -> None:
+    started = clock.now
+    assert lag(asked(standby([{"caught_up": False}]))) == 7200.0
+    assert SECOND_LOOK_SECONDS <= clock.now - started < 2 * SECOND_LOOK_SECONDS
+
+
+def test_the_second_look_ends_with_the_run(clock: Clock) -> None:
+    started = clock.now
+    asked(standby([{"caught_up": False}]), seconds=0.1)
+    assert clock.now - started < SECOND_LOOK_SECONDS / 2
+
+
+@pytest.mark.parametrize("values", [{"receiving": False}, {"replay_lag_seconds": 0.0}])
+def test_there_is_no_second_look_where_it_could_not_help(values: dict[str, Any]) -> None:
+    session = standby(AssertionError("not needed"), **values)
+    assert lag(asked(session)) == {**LAGGING, **values}["replay_lag_seconds"]
+
+
+def test_a_second_look_that_fails_leaves_the_first() -> None:
+    assert lag(asked(standby(QueryFailed("canceling statement")))) == 7200.0
+
+
+def test_a_server_that_hangs_at_the_second_look_hangs() -> None:
+    with pytest.raises(Silent):
+        asked(standby(Silent("it hangs")))
+
+
+def test_a_primary_is_not_asked() -> None:
+    session = standby([{"caught_up": False}])
+    assert asked(session, role="primary").observed.of(STANDBY) == []
+    assert session.asked == []
