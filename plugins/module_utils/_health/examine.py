@@ -64,7 +64,7 @@ class Examination:
         started = time.monotonic()
         observed = observe(self.connection, self.scope)
         findings = judge(observed, self.checks, self.levels, self.accepted, self.scope.limit)
-        return facts(observed, findings, round((time.monotonic() - started) * 1000))
+        return facts(observed, findings, round((time.monotonic() - started) * 1000), self.scope.limit)
 
 
 def examine(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,11 +29,13 @@ _NOT_SHOWN = {server_catalog.PENDING_SETTINGS, sessions.LOCK_PARTIES}
 _OWN_USE = ("monitor", "same_host", "settings_kept", "block_bytes", "now")
 
 
-def facts(observed: Observed, findings: Sequence[Finding], duration_ms: int) -> dict[str, Any]:
+def facts(
+    observed: Observed, findings: Sequence[Finding], duration_ms: int, limit: int | None = None
+) -> dict[str, Any]:
     return {
         "status": status(observed, findings),
         "server": _server(observed),
-        "metrics": _metrics(observed),
+        "metrics": _metrics(observed, limit),
         "findings": [_rounded(asdict(each)) for each in findings],
         "unavailable": [asdict(each) for each in observed.unavailable],
         "duration_ms": duration_ms,
@@ -49,14 +51,14 @@ def _server(observed: Observed) -> dict[str, Any]:
     return _rounded({**shown, "settings_pending_restart": pending})
 
 
-def _metrics(observed: Observed) -> dict[str, dict[str, Any]]:
+def _metrics(observed: Observed, limit: int | None) -> dict[str, dict[str, Any]]:
     """Rows by subset and probe; a probe that was not asked or not answered is not there."""
     metrics: dict[str, dict[str, Any]] = {}
     for probe in catalog.PROBES:
         if probe.name in observed.rows and probe not in _NOT_SHOWN:
             metrics.setdefault(probe.subset, {})[probe.name] = _rows(probe, observed.of(probe))
     if sessions.LOCK_PARTIES.name in observed.rows:
-        forest = blocking_forest([seen.row for seen in observed.of(sessions.LOCK_PARTIES)])
+        forest = blocking_forest([seen.row for seen in observed.of(sessions.LOCK_PARTIES)])[:limit]
         metrics.setdefault("sessions", {})["blocking"] = [_tree(tree) for tree in forest]
     return metrics
 

@@ -137,3 +137,11 @@ def test_everything_can_be_written_as_json() -> None:
     seen = observed(*((probe, row(probe.row)) for probe in PROBES))
     shown = facts(seen, [FINDING], 1)
     assert json.loads(json.dumps(shown)) == shown
+
+
+def test_of_many_blocking_trees_the_limit_is_shown_the_largest_first() -> None:
+    waits = {2: [1], 3: [1], 11: [10], 21: [20]}
+    parties = [row(sessions.LOCK_PARTIES.row, pid=pid, blocked_by=by) for pid, by in waits.items()]
+    seen = observed(*((sessions.LOCK_PARTIES, party) for party in parties))
+    shown = facts(seen, [], 1, limit=2)["metrics"]["sessions"]["blocking"]
+    assert [tree["pid"] for tree in shown] == [1, 10]
