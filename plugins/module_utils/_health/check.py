@@ -39,6 +39,8 @@ class Measure:
     database: str | None = None
     # What the floor is compared with; without one the value is always judged.
     basis: float | None = None
+    # Where the check's own would not help this object.
+    remedy: str | None = None
 
 
 @dataclass(frozen=True)
