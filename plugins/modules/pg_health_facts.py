@@ -640,15 +640,15 @@ ansible_facts:
                 invalid_indexes:
                   description:
                     - Indexes that are not valid, and not being built, rebuilt or dropped.
-                    - Keys are C(table), C(index), C(kind), which is C(broken), C(leftover) of a rebuild, or
-                      C(partitioned) where a partition lacks its index.
+                    - The kind is broken, or leftover of a rebuild, or partitioned where a partition lacks its index.
+                    - Keys are C(table), C(index), C(kind).
                   returned: when answered
                   type: list
                   elements: dict
                 unused_indexes:
                   description:
-                    - Indexes never scanned on this server, the largest first.
-                    - Keys are C(table), C(index), C(bytes).
+                    - Indexes not scanned on this server since its statistics began, the largest first.
+                    - Keys are C(table), C(index), C(bytes), C(statistics_days).
                   returned: when answered
                   type: list
                   elements: dict
