@@ -26,6 +26,7 @@ options:
   gather_subset:
     description:
       - What to look at. V(all) and names add, names after V(!) leave out; only exclusions mean everything else.
+      - What is named stays beside V(!all), as in C(ansible.builtin.setup).
       - The names are V(server), V(sessions), V(databases), V(replication), V(wal), V(storage), V(tables),
         V(partitions), V(indexes), V(bloat), V(sequences), V(statements), V(progress), V(pgbouncer) and V(custom).
     type: list
@@ -43,8 +44,8 @@ options:
       - For each check to change, a dictionary with any of C(info), C(warning), C(critical) and C(floor); what is
         not given keeps its default, null switches a level off.
       - A value strictly beyond a level is a finding. C(floor) keeps what is small from being judged.
-      - The checks with their defaults are listed in the collection's documentation and, when a name is wrong, in
-        the refusal.
+      - The page on checks in the collection's documentation lists them with their defaults and what they need;
+        a wrong name is refused with the valid ones.
     type: dict
     default: {}
   ignore:
@@ -61,7 +62,12 @@ options:
         required: true
       object:
         description:
-          - The finding's object, with the same wildcards.
+          - The finding's C(object), with the same wildcards. Tables, indexes and sequences are C(schema.name).
+        type: str
+        default: '*'
+      database:
+        description:
+          - The finding's C(database), with the same wildcards.
         type: str
         default: '*'
   checks:
@@ -225,7 +231,8 @@ EXAMPLES = r"""
 - name: Stop a deployment while the server has troubles of its own
   ansible.builtin.assert:
     that: pg_health.status in ['ok', 'warning']
-    fail_msg: "{{ pg_health.findings | map(attribute='message') | join(' ') }}"
+    fail_msg: >-
+      {{ pg_health.findings | selectattr('severity', 'eq', 'critical') | map(attribute='message') | join(' ') }}
 
 - name: Every five minutes, look at what changes within minutes, dead servers included
   runbook.postgres.pg_health_facts:
@@ -837,6 +844,12 @@ ansible_facts:
               returned: always
               type: str
               sample: VACUUM the table.
+        ignored:
+          description:
+            - How many findings of each check were left out by O(ignore).
+          returned: always
+          type: dict
+          sample: {unused_index_bytes: 1}
         unavailable:
           description:
             - Questions that got no answer.

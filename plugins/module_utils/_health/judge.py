@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -43,9 +44,11 @@ class Accepted:
 
     check: str
     object: str = "*"
+    database: str = "*"
 
     def covers(self, finding: Finding) -> bool:
-        return matches(finding.check, self.check) and matches(finding.object or "", self.object)
+        pairs = ((finding.check, self.check), (finding.object, self.object), (finding.database, self.database))
+        return all(matches(text or "", pattern) for text, pattern in pairs)
 
 
 def matches(text: str, pattern: str) -> bool:
@@ -70,6 +73,18 @@ def judge(
     return sorted(findings, key=lambda each: GRAVEST_FIRST.index(each.severity))
 
 
+def set_aside(
+    observed: Observed, checks: Mapping[str, Check], levels: Mapping[str, Levels], accepted: Sequence[Accepted]
+) -> dict[str, int]:
+    """How many findings of each check were accepted: what is not looked at any more is not to be forgotten."""
+    counts: dict[str, int] = {}
+    for name, check in checks.items():
+        for each in _findings(check, levels[name], check.measure(observed)) if accepted else ():
+            if any(rule.covers(each) for rule in accepted):
+                counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
 def status(observed: Observed, findings: Sequence[Finding]) -> str:
     """One word for the whole server; advice (info) does not change it."""
     if observed.down is not None:
@@ -87,6 +102,40 @@ def severity(check: Check, levels: Levels, value: float) -> str | None:
     return None
 
 
+# By what the driver or the server said; a server that speaks another language gets the general advice.
+_WAYS_IN = (
+    (
+        re.compile(r"authentication failed|no password supplied|no pg_hba.conf entry|role .* does not exist"),
+        "The server answers and does not let this login in: look at login_user, its password and pg_hba.conf.",
+    ),
+    (
+        re.compile(r"database .* does not exist"),
+        "The server answers: look at login_db.",
+    ),
+    (
+        re.compile(r"certificate|\bSSL\b|root\.crt"),
+        "Look at ssl_mode, ca_cert and the names in the server's certificate.",
+    ),
+    (
+        re.compile(r"could not translate host name"),
+        "Look at login_host and the name service.",
+    ),
+    (
+        re.compile(r"starting up|shutting down|not yet accepting|recovery mode"),
+        "Wait, and read in the server log how far it is.",
+    ),
+    (
+        re.compile(r"too many (?:clients|connections)|connection slots"),
+        "The server answers and every connection is taken: end idle sessions, and look for who opens them.",
+    ),
+    (
+        re.compile(r"Connection refused|No such file or directory"),
+        "Nothing listens there: look at the service and its log, then at login_port and listen_addresses.",
+    ),
+)
+_ANY_WAY_IN = "Look at the service, its log, the disk and the network; then at pg_hba.conf and max_connections."
+
+
 def _unreachable(reason: str) -> Finding:
     """Not a check: it has no level to set and cannot be accepted."""
     return Finding(
@@ -99,7 +148,7 @@ def _unreachable(reason: str) -> Finding:
         object=None,
         database=None,
         message=reason,
-        remedy="Look at the service, its log, the disk and the network; then at pg_hba.conf and max_connections.",
+        remedy=next((remedy for words, remedy in _WAYS_IN if words.search(reason)), _ANY_WAY_IN),
     )
 
 

@@ -91,6 +91,7 @@ def _ask_elsewhere(interview: Interview, name: str, examined: bool) -> None:
 
 def _ask_database(interview: Interview, session: Session, name: str, examined: bool) -> None:
     if examined:
+        interview.examined.append(name)
         for probe in _probes(interview, DATABASE):
             ask(interview, session, probe, name)
         ask_sequences(interview, session, name)

@@ -228,6 +228,13 @@ def _branch(tree: Facts, depth: int) -> list[str]:
     return lines
 
 
+def _ignored(ignored: Mapping[str, int], paint: Paint) -> str:
+    if not ignored:
+        return ""
+    checks = ", ".join(f"{check} {count}" for check, count in sorted(ignored.items()))
+    return "\n".join([paint(f"IGNORED  {sum(ignored.values())}", "quiet"), *_wrapped(checks, "  ", "  ")])
+
+
 def _shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(0, width - 3)] + "..."
 

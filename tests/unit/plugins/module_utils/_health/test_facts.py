@@ -29,6 +29,7 @@ def test_a_server_that_is_down_has_every_key_and_no_figures() -> None:
         "server": {},
         "metrics": {},
         "findings": [],
+        "ignored": {},
         "unavailable": [],
         "duration_ms": 12,
     }
