@@ -76,6 +76,9 @@ CASES: Sequence[Case] = (
     Case("databases", "xid_used_percent", databases.old_transaction_ids, {"warning": 0}, database="scratch"),
     Case("databases", "mxid_used_percent", databases.old_transaction_ids, {"warning": 0}, database="scratch"),
     Case("databases", "xmin_horizon_transactions", databases.held_horizon, {"warning": 20}, value=(25, 40)),
+    Case("databases", "xmin_horizon_transactions", databases.writing_transaction, {"warning": 20}, value=(25, 40)),
+    Case("databases", "xmin_horizon_transactions", databases.old_slot, {"warning": 20}, value=(25, 40)),
+    Case("databases", "xmin_horizon_transactions", databases.old_prepared_transaction, {"warning": 20}, value=(25, 40)),
     Case("databases", "database_bytes", databases.large_database, {"warning": 30 * MEGABYTE}, database="scratch"),
     Case(
         "databases",

@@ -119,5 +119,5 @@ def _findings(check: Check, levels: Levels, measures: Iterable[Measure]) -> Iter
                 object=each.object,
                 database=each.database,
                 message=each.message,
-                remedy=check.remedy,
+                remedy=each.remedy or check.remedy,
             )

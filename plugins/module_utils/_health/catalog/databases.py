@@ -100,6 +100,8 @@ class XminHolder:
     transactions: int
 
 
+# A transaction that has written holds back vacuum by its own number, between its
+# statements too. Sessions that VACUUM do not: the server leaves them out itself.
 XMIN_HOLDERS = Probe(
     name="xmin_holders",
     subset="databases",
@@ -108,9 +110,12 @@ XMIN_HOLDERS = Probe(
     sql={
         13: """
 SELECT kind, name, transactions
-  FROM (SELECT 'session' AS kind, 'pid ' || pid AS name, age(backend_xmin) AS transactions
+  FROM (SELECT 'session' AS kind, 'pid ' || pid AS name,
+               greatest(age(backend_xid), age(backend_xmin)) AS transactions
           FROM pg_stat_activity
-         WHERE backend_xmin IS NOT NULL AND backend_type <> 'walsender' AND pid <> pg_backend_pid()
+         WHERE (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL)
+           AND backend_type NOT IN ('walsender', 'autovacuum worker') AND pid <> pg_backend_pid()
+           AND pid NOT IN (SELECT v.pid FROM pg_stat_progress_vacuum v)
         UNION ALL
         SELECT 'replica', coalesce(nullif(application_name, ''), 'pid ' || pid), age(backend_xmin)
           FROM pg_stat_replication

@@ -38,6 +38,15 @@ def _activity(
     return measure
 
 
+_RELEASE = {
+    "session": "SELECT pg_terminate_backend(pid) ends it; let the application keep its transactions short.",
+    "replica": "Look for long queries on the replica, or set hot_standby_feedback = off there and have them cancelled.",
+    "slot": "Bring its reader back, or SELECT pg_drop_replication_slot() if it has none any more; "
+    "where that is a replica with hot_standby_feedback, look for long queries there.",
+    "prepared transaction": "Ask its transaction manager, then COMMIT PREPARED or ROLLBACK PREPARED in its database.",
+}
+
+
 def _xmin(observed: Observed) -> Iterable[Measure]:
     for seen in observed.of(seen_by.XMIN_HOLDERS):
         row = seen.row
@@ -46,6 +55,7 @@ def _xmin(observed: Observed) -> Iterable[Measure]:
             f"The {row.kind} {row.name} keeps rows from being vacuumed that died in the last "
             f"{row.transactions:,} transactions.",
             f"{row.kind} {row.name}",
+            remedy=_RELEASE.get(row.kind),
         )
 
 

@@ -139,6 +139,12 @@ def test_a_rule_for_all_objects_covers_a_finding_without_one() -> None:
     assert judge(Observed(), {"size": each}, {"size": ALL}, [Accepted("size")]) == []
 
 
+def test_a_measure_may_know_a_remedy_of_its_own() -> None:
+    each = check(measures=[Measure(9, "One.", "a", remedy="Drop it."), Measure(9, "Other.", "b")])
+    kept = judge(Observed(), {"size": each}, {"size": ALL})
+    assert [finding.remedy for finding in kept] == ["Drop it.", "Make it small."]
+
+
 @given(st.text())
 def test_a_name_without_wildcards_matches_itself_whatever_it_holds(name: str) -> None:
     plain = name.replace("*", "").replace("?", "")
