@@ -486,6 +486,13 @@ ansible_facts:
                   returned: when answered
                   type: list
                   elements: dict
+                invalid_databases:
+                  description:
+                    - Databases whose DROP was interrupted.
+                    - The key is C(database).
+                  returned: when answered
+                  type: list
+                  elements: dict
                 xmin_holders:
                   description:
                     - What keeps dead rows from being vacuumed, the furthest back first.
@@ -846,8 +853,8 @@ ansible_facts:
           contains:
             probe:
               description:
-                - Name of the question, as under C(metrics), or of your own check; C(connection) where a database could
-                  not be connected to, C(databases) where they could not be listed.
+                - Name of the question, as under C(metrics), or of the check that could not be made; C(connection) where
+                  a database could not be connected to, C(databases) where they could not be listed.
               returned: always
               type: str
               sample: disks

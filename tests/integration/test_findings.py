@@ -79,6 +79,7 @@ CASES: Sequence[Case] = (
     Case("databases", "xmin_horizon_transactions", databases.writing_transaction, {"warning": 20}, value=(25, 40)),
     Case("databases", "xmin_horizon_transactions", databases.old_slot, {"warning": 20}, value=(25, 40)),
     Case("databases", "xmin_horizon_transactions", databases.old_prepared_transaction, {"warning": 20}, value=(25, 40)),
+    Case("databases", "invalid_database", databases.interrupted_drop, {"warning": 0}, database="scratch"),
     Case("databases", "database_bytes", databases.large_database, {"warning": 30 * MEGABYTE}, database="scratch"),
     Case(
         "databases",

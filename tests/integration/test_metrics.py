@@ -167,6 +167,14 @@ def test_names_put_before_the_catalogue_do_not_mislead(server: Server, health: H
         assert set(health("sessions", "tables", "server", login_db=name, databases=[name]).unavailable()) == set()
 
 
+def test_a_database_half_dropped_costs_nothing_else(server: Server, health: Health) -> None:
+    with databases.interrupted_drop(server) as name:
+        report = health("databases", "tables", databases=None)
+        assert report.unavailable() == {}
+        assert name not in {row["database"] for row in report.metrics["databases"]["database_sizes"]}
+        assert name not in {row["database"] for row in report.metrics["databases"]["database_activity"]}
+
+
 def test_sizes_and_ages(server: Server, health: Health) -> None:
     report = health("databases", "storage", "wal", "replication")
     sizes = {row["database"]: row["bytes"] for row in report.metrics["databases"]["database_sizes"]}

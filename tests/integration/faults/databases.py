@@ -142,6 +142,21 @@ def large_database(server: Server) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def interrupted_drop(server: Server) -> Iterator[str]:
+    """What a DROP DATABASE leaves that was interrupted: the mark, and no directory to measure."""
+    with database(server) as name:
+        directory = server.value("SELECT 'base/' || oid FROM pg_database WHERE datname = %s", [name])
+        place = f"{server.primary.data_directory}/{directory}"
+        server.run("UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'scratch'", database="postgres")
+        server.node.exec(["mv", place, f"{place}.away"])
+        try:
+            yield name
+        finally:
+            server.node.exec(["mv", f"{place}.away", place])
+            server.run("UPDATE pg_database SET datconnlimit = -1 WHERE datname = 'scratch'", database="postgres")
+
+
+@contextlib.contextmanager
 def idle_against_baseline(server: Server) -> Iterator[None]:
     """Nothing at all happens, and the baseline says that much should."""
     del server

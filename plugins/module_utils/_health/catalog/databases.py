@@ -62,7 +62,7 @@ SELECT d.datname::text AS database, s.numbackends AS sessions,
  CROSS JOIN LATERAL (
        SELECT extract(epoch FROM clock_timestamp() - coalesce(s.stats_reset, cluster.made))::float8 AS seconds
        ) age
- WHERE d.datallowconn
+ WHERE d.datallowconn AND d.datconnlimit <> -2
  ORDER BY d.datname
 """
     },
@@ -82,12 +82,30 @@ DATABASE_SIZES = Probe(
     # Without pg_read_all_stats only databases the role may connect to are measured.
     sql={
         13: """
-SELECT datname::text AS database, pg_database_size(oid) AS bytes
-  FROM pg_database
- WHERE has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE')
+SELECT database, bytes
+  FROM (SELECT datname::text AS database, pg_database_size(oid) AS bytes
+          FROM pg_database
+         WHERE datconnlimit <> -2
+           AND (has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE'))) measured
+ WHERE bytes IS NOT NULL -- one that is dropped at this moment
  ORDER BY 2 DESC
 """
     },
+)
+
+
+@dataclass(frozen=True)
+class InvalidDatabase:
+    database: str
+
+
+# A DROP DATABASE that was interrupted leaves its entry behind, marked so that
+# nobody can connect, and some of its files.
+INVALID_DATABASES = Probe(
+    name="invalid_databases",
+    subset="databases",
+    row=InvalidDatabase,
+    sql={13: "SELECT datname::text AS database FROM pg_database WHERE datconnlimit = -2 ORDER BY datname"},
 )
 
 
@@ -133,4 +151,4 @@ SELECT kind, name, transactions
     },
 )
 
-PROBES = (DATABASE_ACTIVITY, DATABASE_SIZES, XMIN_HOLDERS)
+PROBES = (DATABASE_ACTIVITY, DATABASE_SIZES, INVALID_DATABASES, XMIN_HOLDERS)

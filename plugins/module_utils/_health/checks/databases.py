@@ -65,6 +65,12 @@ def _size(observed: Observed) -> Iterable[Measure]:
         yield Measure(row.bytes, f"Database {row.database} takes {shown_bytes(row.bytes)}.", row.database, row.database)
 
 
+def _invalid(observed: Observed) -> Iterable[Measure]:
+    for seen in observed.of(seen_by.INVALID_DATABASES):
+        name = seen.row.database
+        yield Measure(1, f"Database {name} was being dropped when that was interrupted: nobody can use it.", name, name)
+
+
 def _share(observed: Observed) -> Iterable[Measure]:
     """Compared with the disk of the data directory, where databases live unless told otherwise."""
     disks = [seen.row for seen in observed.of(storage.DISKS) if "data directory" in seen.row.purpose]
@@ -195,6 +201,14 @@ CHECKS = (
         measure=_share,
         remedy="Look at the largest tables; archive what is past its time, or grow the disk.",
         levels=Levels(warning=80, critical=90),
+    ),
+    Check(
+        name="invalid_database",
+        subset="databases",
+        unit="databases",
+        measure=_invalid,
+        remedy="DROP DATABASE it, which takes away the files that are left.",
+        levels=Levels(warning=0),
     ),
     Check(
         name="transaction_rate_deviation_percent",

@@ -7,7 +7,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import custom, storage
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import databases as catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
-from tests.unit.plugins.module_utils._health.checks.case import Case, stepped
+from tests.unit.plugins.module_utils._health.checks.case import Case, present, stepped
 from tests.unit.plugins.rows import observed, row
 
 GIB = 1024**3
@@ -123,6 +123,14 @@ CASES = [
     ),
     Case(
         "database_disk_percent", "critical", beyond=_disk(91, 100), within=_disk(91, 0), object="shop", database="shop"
+    ),
+    *present(
+        "invalid_database",
+        catalog.INVALID_DATABASES,
+        "warning",
+        "Database shop was being dropped when that was interrupted: nobody can use it.",
+        object="shop",
+        database="shop",
     ),
     *stepped(
         "transaction_rate_deviation_percent",
