@@ -471,10 +471,12 @@ ansible_facts:
               contains:
                 database_activity:
                   description:
-                    - What each database has done since its statistics began.
+                    - What each database has done since its statistics began, which is when they were last reset or else
+                      when the cluster was made. Shares and rates are over that time (an hour at least).
                     - Keys are C(database), C(sessions), C(transactions), C(rollbacks), C(blocks_read), C(blocks_hit),
                       C(cache_hit_percent), C(deadlocks), C(deadlocks_per_hour), C(temp_files), C(temp_bytes),
-                      C(temp_bytes_per_hour), C(checksum_failures), C(recovery_conflicts), C(statistics_age_seconds),
+                      C(temp_bytes_per_hour), C(checksum_failures), C(last_checksum_failure),
+                      C(last_checksum_failure_seconds), C(recovery_conflicts), C(statistics_age_seconds),
                       C(xid_age), C(xid_used_percent), C(mxid_age), C(mxid_used_percent).
                   returned: when answered
                   type: list
@@ -486,6 +488,12 @@ ansible_facts:
                   returned: when answered
                   type: list
                   elements: dict
+                shared_catalogs:
+                  description:
+                    - Damaged pages of the catalogues that belong to no database.
+                    - Keys are C(checksum_failures), C(last_checksum_failure), C(last_checksum_failure_seconds).
+                  returned: when answered
+                  type: dict
                 invalid_databases:
                   description:
                     - Databases whose DROP was interrupted.
@@ -539,7 +547,8 @@ ansible_facts:
                 subscriptions:
                   description:
                     - Logical replication subscriptions.
-                    - Keys are C(name), C(database), C(enabled), C(running), C(apply_errors), C(sync_errors).
+                    - Keys are C(name), C(database), C(enabled), C(running), C(apply_errors), C(sync_errors),
+                      C(errors_since_seconds).
                   returned: when answered
                   type: list
                   elements: dict

@@ -175,6 +175,32 @@ def test_a_database_half_dropped_costs_nothing_else(server: Server, health: Heal
         assert name not in {row["database"] for row in report.metrics["databases"]["database_activity"]}
 
 
+def test_databases_that_take_no_connections_age_too(server: Server, health: Health) -> None:
+    with database(server) as name:
+        server.run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", database="postgres")
+        ages = {
+            row["database"]: row["xid_age"] for row in health("databases").metrics["databases"]["database_activity"]
+        }
+    assert ages[name] > 0
+    assert ages["template0"] > 0
+
+
+def test_damage_of_the_shared_catalogues_is_counted_apart(health: Health) -> None:
+    shared = health("databases").metrics["databases"]["shared_catalogs"]
+    assert (shared["checksum_failures"], shared["last_checksum_failure"]) == (0, None)
+
+
+def test_statistics_that_were_never_reset_are_as_old_as_the_cluster(server: Server, health: Health) -> None:
+    """The upper half of the system identifier is the second in which initdb ran."""
+    assert server.value("SELECT stats_reset IS NULL FROM pg_stat_database WHERE datname = 'template0'")
+    age = "SELECT extract(epoch FROM clock_timestamp())::float8 - (system_identifier >> 32) FROM pg_control_system()"
+    before = server.value(age)
+    rows = health("databases").metrics["databases"]["database_activity"]
+    after = server.value(age)
+    (found,) = (row["statistics_age_seconds"] for row in rows if row["database"] == "template0")
+    assert before - 0.001 <= found <= after + 0.001
+
+
 def test_sizes_and_ages(server: Server, health: Health) -> None:
     report = health("databases", "storage", "wal", "replication")
     sizes = {row["database"]: row["bytes"] for row in report.metrics["databases"]["database_sizes"]}

@@ -26,6 +26,8 @@ class DatabaseActivity:
     temp_bytes: int
     temp_bytes_per_hour: float
     checksum_failures: int
+    last_checksum_failure: str | None
+    last_checksum_failure_seconds: float | None
     recovery_conflicts: int
     statistics_age_seconds: float
     xid_age: int
@@ -34,6 +36,7 @@ class DatabaseActivity:
     mxid_used_percent: float
 
 
+# Databases that take no connections age like all others, and keep the cluster's oldest ids.
 # Statistics that were never reset began with the cluster, whose birth is kept
 # in the upper half of the system identifier. Rates are over an hour at least:
 # one event a second after a reset is not three thousand in an hour.
@@ -50,7 +53,10 @@ SELECT d.datname::text AS database, s.numbackends AS sessions,
        s.deadlocks, (s.deadlocks * 3600.0 / greatest(age.seconds, 3600))::float8 AS deadlocks_per_hour,
        s.temp_files, s.temp_bytes,
        (s.temp_bytes * 3600.0 / greatest(age.seconds, 3600))::float8 AS temp_bytes_per_hour,
-       coalesce(s.checksum_failures, 0) AS checksum_failures, s.conflicts AS recovery_conflicts,
+       coalesce(s.checksum_failures, 0) AS checksum_failures,
+       to_char(s.checksum_last_failure AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS last_checksum_failure,
+       extract(epoch FROM clock_timestamp() - s.checksum_last_failure)::float8 AS last_checksum_failure_seconds,
+       s.conflicts AS recovery_conflicts,
        age.seconds AS statistics_age_seconds,
        age(d.datfrozenxid) AS xid_age,
        (100.0 * age(d.datfrozenxid) / 2147483648)::float8 AS xid_used_percent,
@@ -62,8 +68,33 @@ SELECT d.datname::text AS database, s.numbackends AS sessions,
  CROSS JOIN LATERAL (
        SELECT extract(epoch FROM clock_timestamp() - coalesce(s.stats_reset, cluster.made))::float8 AS seconds
        ) age
- WHERE d.datallowconn AND d.datconnlimit <> -2
+ WHERE d.datconnlimit <> -2
  ORDER BY d.datname
+"""
+    },
+)
+
+
+@dataclass(frozen=True)
+class SharedCatalogs:
+    checksum_failures: int
+    last_checksum_failure: str | None
+    last_checksum_failure_seconds: float | None
+
+
+# Roles, databases and tablespaces belong to no database, and are counted apart.
+SHARED_CATALOGS = Probe(
+    name="shared_catalogs",
+    subset="databases",
+    row=SharedCatalogs,
+    single=True,
+    sql={
+        13: """
+SELECT coalesce(checksum_failures, 0) AS checksum_failures,
+       to_char(checksum_last_failure AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS last_checksum_failure,
+       extract(epoch FROM clock_timestamp() - checksum_last_failure)::float8 AS last_checksum_failure_seconds
+  FROM pg_stat_database
+ WHERE datid = 0
 """
     },
 )
@@ -151,4 +182,4 @@ SELECT kind, name, transactions
     },
 )
 
-PROBES = (DATABASE_ACTIVITY, DATABASE_SIZES, INVALID_DATABASES, XMIN_HOLDERS)
+PROBES = (DATABASE_ACTIVITY, SHARED_CATALOGS, DATABASE_SIZES, INVALID_DATABASES, XMIN_HOLDERS)

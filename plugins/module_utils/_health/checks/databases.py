@@ -17,6 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.check imp
     Measure,
     shown_bytes,
     shown_count,
+    shown_seconds,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
@@ -45,6 +46,33 @@ _RELEASE = {
     "where that is a replica with hot_standby_feedback, look for long queries there.",
     "prepared transaction": "Ask its transaction manager, then COMMIT PREPARED or ROLLBACK PREPARED in its database.",
 }
+
+
+# The server counts damaged pages as long as its statistics live, restored or not. Base
+# backups read every page, so that one which is still damaged is met again within days.
+_STILL_DAMAGED_SECONDS = 7 * 86400.0
+
+
+def _checksums(observed: Observed) -> Iterable[Measure]:
+    told = [
+        *((f"Database {seen.row.database}", seen.row) for seen in observed.of(seen_by.DATABASE_ACTIVITY)),
+        *(("The server, in its shared catalogues,", seen.row) for seen in observed.of(seen_by.SHARED_CATALOGS)),
+    ]
+    for who, row in told:
+        seconds = row.last_checksum_failure_seconds
+        if seconds is not None and seconds <= _STILL_DAMAGED_SECONDS:
+            pages = shown_count(row.checksum_failures, "damaged page")
+            name = getattr(row, "database", None)
+            yield Measure(
+                row.checksum_failures,
+                f"{who} read {pages}, the last at {row.last_checksum_failure}.",
+                name or "shared catalogues",
+                name,
+            )
+
+
+def _over(row: seen_by.DatabaseActivity) -> str:
+    return f"in the {shown_seconds(row.statistics_age_seconds)} of its statistics"
 
 
 def _xmin(observed: Observed) -> Iterable[Measure]:
@@ -105,7 +133,10 @@ CHECKS = (
         above=False,
         measure=_activity(
             lambda row: row.cache_hit_percent,
-            lambda row: f"Database {row.database} found {row.cache_hit_percent:.1f} % of its blocks in shared_buffers.",
+            lambda row: (
+                f"Database {row.database} found {row.cache_hit_percent:.1f} % of its blocks in shared_buffers, "
+                f"{_over(row)}."
+            ),
             lambda row: row.blocks_hit + row.blocks_read,
         ),
         remedy="Look for sequential scans of large tables first, then at shared_buffers.",
@@ -119,7 +150,7 @@ CHECKS = (
         measure=_activity(
             lambda row: row.deadlocks_per_hour,
             lambda row: (
-                f"Database {row.database} had {shown_count(row.deadlocks, 'deadlock')}, "
+                f"Database {row.database} had {shown_count(row.deadlocks, 'deadlock')} {_over(row)}, "
                 f"{row.deadlocks_per_hour:.1f} an hour."
             ),
         ),
@@ -133,7 +164,7 @@ CHECKS = (
         measure=_activity(
             lambda row: row.temp_bytes_per_hour,
             lambda row: (
-                f"Database {row.database} wrote {shown_bytes(row.temp_bytes)} of temporary files, "
+                f"Database {row.database} wrote {shown_bytes(row.temp_bytes)} of temporary files {_over(row)}, "
                 f"{shown_bytes(row.temp_bytes_per_hour)} an hour."
             ),
         ),
@@ -144,10 +175,7 @@ CHECKS = (
         name="checksum_failures",
         subset="databases",
         unit="pages",
-        measure=_activity(
-            lambda row: row.checksum_failures,
-            lambda row: f"Database {row.database} read {shown_count(row.checksum_failures, 'damaged page')}.",
-        ),
+        measure=_checksums,
         remedy="Stop writes, keep a copy of what is left, and restore: this disk or memory loses data.",
         levels=Levels(critical=0),
     ),

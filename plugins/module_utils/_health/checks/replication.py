@@ -170,9 +170,13 @@ def _subscription_errors(observed: Observed) -> Iterable[Measure]:
     for seen in observed.of(seen_by.SUBSCRIPTIONS):
         row = seen.row
         errors = (row.apply_errors or 0) + (row.sync_errors or 0)
+        # The server counts since it was told to start again, and does not say when the last one was.
+        since = row.errors_since_seconds
+        span = "since it was made" if since is None else f"in the last {shown_seconds(since)}"
         yield Measure(
             errors,
-            f"Subscription {row.name} in {row.database} failed {shown_count(errors, 'time')} to apply or copy changes.",
+            f"Subscription {row.name} in {row.database} failed {shown_count(errors, 'time')} to apply or copy changes "
+            f"{span}.",
             row.name,
             row.database,
         )
@@ -289,7 +293,8 @@ CHECKS = (
         subset="replication",
         unit="errors",
         measure=_subscription_errors,
-        remedy="The server log names the conflicting row; correct it or skip the transaction.",
+        remedy="The server log names the conflicting row; correct it or skip the transaction, "
+        "then SELECT pg_stat_reset_subscription_stats() to count anew.",
         levels=Levels(warning=0),
     ),
 )
