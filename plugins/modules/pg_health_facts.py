@@ -483,8 +483,8 @@ ansible_facts:
                   elements: dict
                 database_sizes:
                   description:
-                    - Size of each database.
-                    - Keys are C(database), C(bytes).
+                    - Size of each database, and whether some of it lies in other tablespaces than the default ones.
+                    - Keys are C(database), C(bytes), C(other_tablespaces).
                   returned: when answered
                   type: list
                   elements: dict

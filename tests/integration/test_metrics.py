@@ -201,6 +201,20 @@ def test_statistics_that_were_never_reset_are_as_old_as_the_cluster(server: Serv
     assert before - 0.001 <= found <= after + 0.001
 
 
+def test_a_database_with_a_table_elsewhere_is_told_from_others(server: Server, health: Health) -> None:
+    with database(server) as name:
+        server.node.exec(["install", "-d", "-o", "postgres", "-m", "0700", "/var/lib/postgresql/elsewhere"])
+        server.run("CREATE TABLESPACE elsewhere LOCATION '/var/lib/postgresql/elsewhere'", database="postgres")
+        try:
+            server.run("CREATE TABLE t (n int) TABLESPACE elsewhere", database=name)
+            for user in ("postgres", "monitor", "plain"):
+                rows = health("databases", user=user).metrics["databases"]["database_sizes"]
+                assert {row["database"] for row in rows if row["other_tablespaces"]} == {name}
+            server.run("DROP TABLE t", "CHECKPOINT", database=name)
+        finally:
+            server.run("DROP TABLE IF EXISTS t", "DROP TABLESPACE elsewhere", database=name)
+
+
 def test_sizes_and_ages(server: Server, health: Health) -> None:
     report = health("databases", "storage", "wal", "replication")
     sizes = {row["database"]: row["bytes"] for row in report.metrics["databases"]["database_sizes"]}

@@ -104,17 +104,22 @@ SELECT coalesce(checksum_failures, 0) AS checksum_failures,
 class DatabaseSize:
     database: str
     bytes: int
+    other_tablespaces: bool
 
 
 DATABASE_SIZES = Probe(
     name="database_sizes",
     subset="databases",
     row=DatabaseSize,
+    # A size is that of all tablespaces together; which of them a database uses is known.
     # Without pg_read_all_stats only databases the role may connect to are measured.
     sql={
         13: """
-SELECT database, bytes
-  FROM (SELECT datname::text AS database, pg_database_size(oid) AS bytes
+SELECT database, bytes, other_tablespaces
+  FROM (SELECT datname::text AS database, pg_database_size(oid) AS bytes,
+               oid IN (SELECT pg_tablespace_databases(t.oid)
+                         FROM pg_tablespace t
+                        WHERE pg_tablespace_location(t.oid) <> '') AS other_tablespaces
           FROM pg_database
          WHERE datconnlimit <> -2
            AND (has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE'))) measured

@@ -100,12 +100,14 @@ def _invalid(observed: Observed) -> Iterable[Measure]:
 
 
 def _share(observed: Observed) -> Iterable[Measure]:
-    """Compared with the disk of the data directory, where databases live unless told otherwise."""
+    """Compared with the disk of the data directory; what lies in part on other disks is left to their own check."""
     disks = [seen.row for seen in observed.of(storage.DISKS) if "data directory" in seen.row.purpose]
     disks = [disk for disk in disks if disk.total_bytes > 0]
     for disk in disks:
         for seen in observed.of(seen_by.DATABASE_SIZES):
             row = seen.row
+            if row.other_tablespaces:
+                continue
             percent = 100.0 * row.bytes / disk.total_bytes
             yield Measure(
                 percent,

@@ -34,9 +34,9 @@ def _shared_damage(seconds: float | None = 60.0) -> Observed:
     return observed((catalog.SHARED_CATALOGS, row(catalog.SharedCatalogs, **_failed(2, seconds))))
 
 
-def _disk(used: int, total: int, purpose: str = "data directory, WAL") -> Observed:
+def _disk(used: int, total: int, purpose: str = "data directory, WAL", **size: Any) -> Observed:
     return observed(
-        (catalog.DATABASE_SIZES, row(catalog.DatabaseSize, database="shop", bytes=used)),
+        (catalog.DATABASE_SIZES, row(catalog.DatabaseSize, database="shop", bytes=used, **size)),
         (storage.DISKS, row(storage.Disk, purpose=purpose, total_bytes=total)),
     )
 
@@ -167,6 +167,14 @@ CASES = [
     ),
     Case(
         "database_disk_percent", "critical", beyond=_disk(91, 100), within=_disk(91, 0), object="shop", database="shop"
+    ),
+    Case(
+        "database_disk_percent",
+        "critical",
+        beyond=_disk(91, 100),
+        within=_disk(91, 100, other_tablespaces=True),
+        object="shop",
+        database="shop",
     ),
     *present(
         "invalid_database",
