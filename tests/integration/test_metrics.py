@@ -215,6 +215,16 @@ def test_a_database_with_a_table_elsewhere_is_told_from_others(server: Server, h
             server.run("DROP TABLE IF EXISTS t", "DROP TABLESPACE elsewhere", database=name)
 
 
+def test_a_slot_that_waits_on_a_standby_is_no_finding(server: Server, health: Health) -> None:
+    server.run("SELECT pg_create_physical_replication_slot('in_reserve', true)", standby=True)
+    try:
+        report = health("replication", standby=True)
+        assert "in_reserve" in {slot["name"] for slot in report.metrics["replication"]["replication_slots"]}
+        assert report.findings("slot_inactive") == []
+    finally:
+        server.run("SELECT pg_drop_replication_slot('in_reserve')", standby=True)
+
+
 def test_sizes_and_ages(server: Server, health: Health) -> None:
     report = health("databases", "storage", "wal", "replication")
     sizes = {row["database"]: row["bytes"] for row in report.metrics["databases"]["database_sizes"]}

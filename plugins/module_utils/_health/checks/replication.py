@@ -79,7 +79,7 @@ def _sync_missing(observed: Observed) -> Iterable[Measure]:
     yield Measure(
         max(0, required - present),
         f"synchronous_standby_names = '{names}' wants {required} to confirm each commit and {present} can: "
-        "commits hang.",
+        "commits that ask for it hang.",
     )
 
 
@@ -109,9 +109,11 @@ def _paused(observed: Observed) -> Iterable[Measure]:
 
 
 def _slot_inactive(observed: Observed) -> Iterable[Measure]:
+    """On a standby slots wait for a failover, and cost nothing until they keep more WAL than there would be anyway."""
+    standby = observed.server is not None and observed.server.role == "standby"
     for seen in observed.of(seen_by.REPLICATION_SLOTS):
         row = seen.row
-        if not row.active:
+        if not row.active and not (standby and row.wal_status in (None, "reserved")):
             since = "" if row.inactive_seconds is None else f" since {shown_seconds(row.inactive_seconds)}"
             yield Measure(
                 1, f"Nobody reads from {row.kind} replication slot {row.name}{since}.", row.name, row.database

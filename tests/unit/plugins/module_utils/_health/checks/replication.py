@@ -24,10 +24,9 @@ def _replicas(*states: tuple[str, str], names: str = "", role: str = "primary") 
     return found
 
 
-def _slot(**values: Any) -> Observed:
-    return observed(
-        (catalog.REPLICATION_SLOTS, row(catalog.ReplicationSlot, **{"name": "s1", "kind": "physical", **values}))
-    )
+def _slot(role: str = "primary", **values: Any) -> Observed:
+    found = row(catalog.ReplicationSlot, **{"name": "s1", "kind": "physical", **values})
+    return observed((catalog.REPLICATION_SLOTS, found), role=role)
 
 
 def _subscription(**values: Any) -> Observed:
@@ -91,21 +90,23 @@ CASES = [
         beyond=_replicas(("streaming", "quorum"), ("catchup", "quorum"), names="ANY 2 (pg2, pg3)"),
         within=_replicas(("streaming", "quorum"), ("streaming", "quorum"), names="ANY 2 (pg2, pg3)"),
         message="synchronous_standby_names = 'ANY 2 (pg2, pg3)' wants 2 to confirm each commit and 1 can: "
-        "commits hang.",
+        "commits that ask for it hang.",
     ),
     Case(
         "sync_standbys_missing",
         "critical",
         beyond=_replicas(("streaming", "async"), names="pg2"),
         within=_replicas(("streaming", "async"), names="pg2", role="standby"),
-        message="synchronous_standby_names = 'pg2' wants 1 to confirm each commit and 0 can: commits hang.",
+        message="synchronous_standby_names = 'pg2' wants 1 to confirm each commit and 0 can: "
+        "commits that ask for it hang.",
     ),
     Case(
         "sync_standbys_missing",
         "critical",
         beyond=_replicas(names="*"),
         within=observed(synchronous_standby_names="*"),
-        message="synchronous_standby_names = '*' wants 1 to confirm each commit and 0 can: commits hang.",
+        message="synchronous_standby_names = '*' wants 1 to confirm each commit and 0 can: "
+        "commits that ask for it hang.",
     ),
     *stepped(
         "standby_lag_seconds",
@@ -147,6 +148,14 @@ CASES = [
         object="s1",
         database="shop",
     ),
+    Case(
+        "slot_inactive",
+        "warning",
+        beyond=_slot(role="standby", wal_status="extended"),
+        within=_slot(role="standby", wal_status="reserved"),
+        object="s1",
+    ),
+    Case("slot_inactive", "warning", beyond=_slot(), within=_slot(role="standby"), object="s1"),
     *stepped(
         "slot_retained_bytes",
         catalog.REPLICATION_SLOTS,
