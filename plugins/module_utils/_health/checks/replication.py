@@ -132,13 +132,17 @@ def _slot_retained(observed: Observed) -> Iterable[Measure]:
             )
 
 
-def _slot_safe(observed: Observed) -> Iterable[Measure]:
+def _slot_used(observed: Observed) -> Iterable[Measure]:
+    """How much of what max_slot_wal_keep_size allows is taken; past that the next checkpoint may remove it."""
     for seen in observed.of(seen_by.REPLICATION_SLOTS):
         row = seen.row
-        if row.safe_bytes is not None:
+        if row.safe_bytes is not None and row.retained_bytes is not None:
+            allowed = row.retained_bytes + row.safe_bytes
+            percent = 100.0 * row.retained_bytes / allowed if allowed > 0 else 100.0
             yield Measure(
-                row.safe_bytes,
-                f"After another {shown_bytes(max(0, row.safe_bytes))} of WAL, slot {row.name} may lose what it needs.",
+                percent,
+                f"Replication slot {row.name} takes {percent:.0f} % of the WAL that may be kept for it: "
+                f"after another {shown_bytes(max(0, row.safe_bytes))} it may lose what it needs.",
                 row.name,
                 row.database,
             )
@@ -266,13 +270,12 @@ CHECKS = (
         levels=Levels(warning=1024**3, critical=10 * 1024**3),
     ),
     Check(
-        name="slot_safe_bytes",
+        name="slot_used_percent",
         subset="replication",
-        unit="bytes",
-        above=False,
-        measure=_slot_safe,
+        unit="%",
+        measure=_slot_used,
         remedy="Let its reader catch up, or raise max_slot_wal_keep_size while the disk has room.",
-        levels=Levels(warning=1024**3, critical=256 * 1024**2),
+        levels=Levels(warning=70, critical=90),
     ),
     Check(
         name="slot_lost",

@@ -165,14 +165,38 @@ CASES = [
         object="s1",
         name="s1",
     ),
-    *stepped(
-        "slot_safe_bytes",
-        catalog.REPLICATION_SLOTS,
-        "safe_bytes",
-        [("warning", GIB, 512 * MIB), ("critical", 256 * MIB, 256 * MIB - 1), ("critical", None, -1)],
-        "After another 512 MiB of WAL, slot s1 may lose what it needs.",
+    Case(
+        "slot_used_percent",
+        "warning",
+        beyond=_slot(retained_bytes=710 * MIB, safe_bytes=290 * MIB),
+        within=_slot(retained_bytes=700 * MIB, safe_bytes=300 * MIB),
+        message="Replication slot s1 takes 71 % of the WAL that may be kept for it: "
+        "after another 290 MiB it may lose what it needs.",
         object="s1",
-        name="s1",
+    ),
+    Case(
+        "slot_used_percent",
+        "critical",
+        beyond=_slot(retained_bytes=91, safe_bytes=9),
+        within=_slot(retained_bytes=90, safe_bytes=10),
+        object="s1",
+    ),
+    # Nothing is safe any more; and a small limit of which nothing is used.
+    Case(
+        "slot_used_percent",
+        "critical",
+        beyond=_slot(retained_bytes=10, safe_bytes=-10),
+        within=_slot(retained_bytes=0, safe_bytes=64 * MIB),
+        message="Replication slot s1 takes 100 % of the WAL that may be kept for it: "
+        "after another 0 B it may lose what it needs.",
+        object="s1",
+    ),
+    Case(
+        "slot_used_percent",
+        "critical",
+        beyond=_slot(retained_bytes=11, safe_bytes=-1),
+        within=_slot(retained_bytes=GIB),
+        object="s1",
     ),
     Case(
         "slot_lost",
