@@ -562,7 +562,7 @@ ansible_facts:
                   description:
                     - State of WAL archiving.
                     - Keys are C(mode), C(archived), C(failed), C(last_archived_wal), C(last_failed_wal), C(failing),
-                      C(seconds_since_success).
+                      C(seconds_since_success), C(seconds_since_failure).
                   returned: when answered
                   type: dict
                 archive_queue:

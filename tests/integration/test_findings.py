@@ -119,6 +119,7 @@ CASES: Sequence[Case] = (
     # wal
     Case("wal", "archive_failing_seconds", wal.failing_archiver, {"warning": 0, "critical": 900}),
     Case("wal", "archive_queue_files", wal.archive_queue, {"warning": 3}, value=(4, 10)),
+    Case("wal", "archive_queue_seconds", wal.hung_archiver, {"warning": 0.3}),
     Case("wal", "wal_used_percent", wal.large_wal_directory, {"critical": 150}, "critical"),
     Case(
         "wal", "checkpoints_requested_percent", wal.requested_checkpoints, {"warning": 90, "floor": 5}, value=(100, 100)

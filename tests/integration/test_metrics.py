@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 from lab.waiting import wait_until
-from tests.integration.faults import databases, replication, sessions, tables
+from tests.integration.faults import databases, replication, sessions, tables, wal
 from tests.integration.faults.scene import database, held, running, schema, settled
 from tests.integration.runner import Health
 from tests.integration.servers import Server
@@ -223,6 +223,19 @@ def test_a_slot_that_waits_on_a_standby_is_no_finding(server: Server, health: He
         assert report.findings("slot_inactive") == []
     finally:
         server.run("SELECT pg_drop_replication_slot('in_reserve')", standby=True)
+
+
+def test_a_first_failure_after_a_quiet_time_is_no_disaster(server: Server, health: Health) -> None:
+    """Failing for as long as a file waits, not for as long as there was nothing to archive."""
+    wal.switch(server)
+    success = "SELECT clock_timestamp() - last_archived_time > '1 s' FROM pg_stat_archiver"
+    settled(server, "the last success was a while ago", success)
+    waited = """
+        SELECT extract(epoch FROM clock_timestamp() - min(modification))::float8
+          FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"""
+    with wal.failing_archiver(server):
+        (finding,) = health("wal").findings("archive_failing_seconds")
+        assert finding["value"] <= server.value(waited)
 
 
 def test_sizes_and_ages(server: Server, health: Health) -> None:
