@@ -478,18 +478,33 @@ ansible_facts:
               contains:
                 database_activity:
                   description:
-                    - What each database has done since its statistics began.
+                    - What each database has done since its statistics began, which is when they were last reset or else
+                      when the cluster was made. Shares and rates are over that time (an hour at least).
                     - Keys are C(database), C(sessions), C(transactions), C(rollbacks), C(blocks_read), C(blocks_hit),
                       C(cache_hit_percent), C(deadlocks), C(deadlocks_per_hour), C(temp_files), C(temp_bytes),
-                      C(temp_bytes_per_hour), C(checksum_failures), C(recovery_conflicts), C(statistics_age_seconds),
+                      C(temp_bytes_per_hour), C(checksum_failures), C(last_checksum_failure),
+                      C(last_checksum_failure_seconds), C(recovery_conflicts), C(statistics_age_seconds),
                       C(xid_age), C(xid_used_percent), C(mxid_age), C(mxid_used_percent).
                   returned: when answered
                   type: list
                   elements: dict
                 database_sizes:
                   description:
-                    - Size of each database.
-                    - Keys are C(database), C(bytes).
+                    - Size of each database, and whether some of it lies in other tablespaces than the default ones.
+                    - Keys are C(database), C(bytes), C(other_tablespaces).
+                  returned: when answered
+                  type: list
+                  elements: dict
+                shared_catalogs:
+                  description:
+                    - Damaged pages of the catalogues that belong to no database.
+                    - Keys are C(checksum_failures), C(last_checksum_failure), C(last_checksum_failure_seconds).
+                  returned: when answered
+                  type: dict
+                invalid_databases:
+                  description:
+                    - Databases whose DROP was interrupted.
+                    - The key is C(database).
                   returned: when answered
                   type: list
                   elements: dict
@@ -539,7 +554,8 @@ ansible_facts:
                 subscriptions:
                   description:
                     - Logical replication subscriptions.
-                    - Keys are C(name), C(database), C(enabled), C(running), C(apply_errors), C(sync_errors).
+                    - Keys are C(name), C(database), C(enabled), C(running), C(apply_errors), C(sync_errors),
+                      C(errors_since_seconds).
                   returned: when answered
                   type: list
                   elements: dict
@@ -553,7 +569,7 @@ ansible_facts:
                   description:
                     - State of WAL archiving.
                     - Keys are C(mode), C(archived), C(failed), C(last_archived_wal), C(last_failed_wal), C(failing),
-                      C(seconds_since_success).
+                      C(seconds_since_success), C(seconds_since_failure).
                   returned: when answered
                   type: dict
                 archive_queue:
@@ -859,8 +875,8 @@ ansible_facts:
           contains:
             probe:
               description:
-                - Name of the question, as under C(metrics), or of your own check; C(connection) where a database could
-                  not be connected to, C(databases) where they could not be listed.
+                - Name of the question, as under C(metrics), or of the check that could not be made; C(connection) where
+                  a database could not be connected to, C(databases) where they could not be listed.
               returned: always
               type: str
               sample: disks

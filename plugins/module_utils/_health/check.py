@@ -39,6 +39,8 @@ class Measure:
     database: str | None = None
     # What the floor is compared with; without one the value is always judged.
     basis: float | None = None
+    # Where what remedies it depends on what was found; otherwise the check's own.
+    remedy: str | None = None
 
 
 @dataclass(frozen=True)

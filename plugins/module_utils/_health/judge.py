@@ -19,7 +19,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.check imp
     Levels,
     Measure,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed, Unavailable
 
 GRAVEST_FIRST = (CRITICAL, WARNING, INFO)
 
@@ -63,10 +63,18 @@ def judge(
     accepted: Sequence[Accepted] = (),
     limit: int = 10,
 ) -> list[Finding]:
-    """The findings, the gravest first; of each check at most so many, the worst of them."""
+    """The findings, the gravest first; of each check at most so many, the worst of them.
+
+    A check that cannot make sense of what was seen is listed as unavailable and costs only itself.
+    """
     findings: list[Finding] = [] if observed.down is None else [_unreachable(observed.down)]
     for name, check in checks.items():
-        found = _findings(check, levels[name], check.measure(observed))
+        try:
+            found = list(_findings(check, levels[name], check.measure(observed)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is that check's alone
+            reason = f"what was seen could not be judged ({type(error).__name__}: {error}): report this as a fault"
+            observed.unavailable.append(Unavailable(name, " ".join(reason.split())))
+            continue
         kept = [each for each in found if not any(rule.covers(each) for rule in accepted)]
         kept.sort(key=lambda each: -each.value if check.above else each.value)
         findings += kept[:limit]
@@ -168,5 +176,5 @@ def _findings(check: Check, levels: Levels, measures: Iterable[Measure]) -> Iter
                 object=each.object,
                 database=each.database,
                 message=each.message,
-                remedy=check.remedy,
+                remedy=each.remedy or check.remedy,
             )

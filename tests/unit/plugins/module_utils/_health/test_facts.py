@@ -84,9 +84,9 @@ def test_findings_and_gaps_are_dictionaries() -> None:
     [
         (
             databases.DATABASE_SIZES,
-            [(None, {"database": "shop", "bytes": 5})],
+            [(None, {"database": "shop", "bytes": 5, "other_tablespaces": False})],
             "databases",
-            [{"database": "shop", "bytes": 5}],
+            [{"database": "shop", "bytes": 5, "other_tablespaces": False}],
         ),
         (tables.VACUUM_BACKLOG, [("shop", {"tables_due": 3})], "tables", [{"database": "shop", "tables_due": 3}]),
         (tables.VACUUM_BACKLOG, [], "tables", []),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -138,6 +138,25 @@ def test_a_finding_is_accepted_by_check_and_object(rule: Accepted, covered: bool
 def test_a_rule_for_all_objects_covers_a_finding_without_one() -> None:
     each = check(measures=[Measure(7, "It is 7.")])
     assert judge(Observed(), {"size": each}, {"size": ALL}, [Accepted("size")]) == []
+
+
+def test_a_check_that_fails_costs_only_itself() -> None:
+    def stumbling(_observed: Observed) -> Iterator[Measure]:
+        yield Measure(9, "One.", "a")
+        raise TypeError("bad\noperand")
+
+    broken = Check("broken", "tables", "bytes", stumbling, "Mend it.")
+    seen = Observed()
+    kept = judge(seen, {"broken": broken, "size": check(measures=of(9))}, {"broken": ALL, "size": ALL})
+    assert [finding.check for finding in kept] == ["size"]
+    assert [(lost.probe, lost.database) for lost in seen.unavailable] == [("broken", None)]
+    assert "TypeError: bad operand" in seen.unavailable[0].reason
+
+
+def test_a_measure_may_know_a_remedy_of_its_own() -> None:
+    each = check(measures=[Measure(9, "One.", "a", remedy="Drop it."), Measure(9, "Other.", "b")])
+    kept = judge(Observed(), {"size": each}, {"size": ALL})
+    assert [finding.remedy for finding in kept] == ["Drop it.", "Make it small."]
 
 
 @given(st.text())
