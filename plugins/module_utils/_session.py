@@ -81,8 +81,6 @@ class Session:
         if settings is not None:
             limits = {"statement_timeout": _milliseconds(self._statement_seconds), **settings}
             given["options"] = f"{given.get('options', '')} {_startup_options(limits)}".strip()
-        # How many statements this session ran: what it adds to the server's own counters.
-        self.statements = 0
         try:
             dsn = psycopg2.extensions.make_dsn(
                 **{"client_encoding": "UTF8", "fallback_application_name": "runbook.postgres", **given}
@@ -118,7 +116,6 @@ class Session:
         return self._run(query, None)[1]
 
     def _run(self, query: Any, values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-        self.statements += 1
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(query, values)

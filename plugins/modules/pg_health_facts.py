@@ -134,8 +134,9 @@ options:
         required: true
   sample_seconds:
     description:
-      - How long to count transactions where O(baseline) is given. Servers publish their counters once a second at
-        most, so that short samples are rough.
+      - How long to count transactions where O(baseline) is given, at most half of O(timeout). Nothing else is asked
+        meanwhile, so that the run takes that much longer. Servers publish their counters once a second at most, so
+        that short samples are rough.
     type: float
     default: 5
   pgbouncer:

@@ -238,6 +238,24 @@ def test_a_first_failure_after_a_quiet_time_is_no_disaster(server: Server, healt
         assert finding["value"] <= server.value(waited)
 
 
+def test_an_idle_server_runs_no_transactions(server: Server, health: Health) -> None:
+    """However many databases there are to ask, our own questions are nobody's traffic."""
+    names = [f"idle{number}" for number in range(15)]
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(database(server, name))
+        report = health(
+            databases=names,
+            baseline={"transactions_per_second": 1000},
+            sample_seconds=2,
+            thresholds={"transaction_rate_deviation_percent": {"warning": 0}},
+        )
+    (finding,) = report.findings("transaction_rate_deviation_percent")
+    # Much less than all these questions, and more than the server does of its own accord.
+    assert report.metrics["databases"]["transaction_rate"]["transactions_per_second"] < 15
+    assert finding["value"] > 98
+
+
 def test_sizes_and_ages(server: Server, health: Health) -> None:
     report = health("databases", "storage", "wal", "replication")
     sizes = {row["database"]: row["bytes"] for row in report.metrics["databases"]["database_sizes"]}
