@@ -97,7 +97,7 @@ CASES: Sequence[Case] = (
     Case("replication", "sync_standbys_missing", replication.missing_sync_standby, {"critical": 0}, "critical"),
     Case("replication", "slot_inactive", replication.unused_slot, {"warning": 0}),
     Case("replication", "slot_retained_bytes", replication.unused_slot, {"warning": 3 * MEGABYTE}),
-    Case("replication", "slot_used_percent", replication.limited_slot, {"critical": 45}, "critical"),
+    Case("replication", "slot_used_percent", replication.limited_slot, {"critical": 15}, "critical"),
     Case("replication", "slot_lost", replication.lost_slot, {"warning": 0, "critical": 1}, "critical"),
     Case("replication", "subscription_down", replication.stopped_subscription, {"warning": 0}, database="subscriber"),
     Case("replication", "subscription_down", replication.disabled_subscription, {"warning": 0}, database="subscriber"),
