@@ -637,7 +637,7 @@ ansible_facts:
                 vacuum_backlog:
                   description:
                     - Tables past their autovacuum threshold.
-                    - The key is C(tables_due).
+                    - Keys are C(tables_due), C(tables_excluded).
                   returned: when answered
                   type: list
                   elements: dict

@@ -91,6 +91,7 @@ SELECT n.nspname || '.' || w.relname AS "table", w.bytes, w.live_rows, w.dead_ro
 @dataclass(frozen=True)
 class VacuumBacklog:
     tables_due: int
+    tables_excluded: int
 
 
 # Autovacuum's own arithmetic, with the tables' own settings: those that are
@@ -103,21 +104,40 @@ VACUUM_BACKLOG = Probe(
     row=VacuumBacklog,
     sql={
         13: """
-SELECT count(*)::int AS tables_due
-  FROM pg_class c
- CROSS JOIN (SELECT current_setting('autovacuum_vacuum_threshold')::float8 AS base,
-                    current_setting('autovacuum_vacuum_scale_factor')::float8 AS share) server
+WITH server AS (
+  SELECT current_setting('autovacuum_vacuum_threshold')::float8 AS base,
+         current_setting('autovacuum_vacuum_scale_factor')::float8 AS share,
+         current_setting('autovacuum_vacuum_insert_threshold')::float8 AS insert_base,
+         current_setting('autovacuum_vacuum_insert_scale_factor')::float8 AS insert_share
+), counted AS (
+  -- Most tables have neither dead nor new rows and need no arithmetic.
+  SELECT c.oid, c.reloptions, greatest(c.reltuples, 0) AS rows,
+         pg_stat_get_dead_tuples(c.oid) AS dead, pg_stat_get_ins_since_vacuum(c.oid) AS inserted
+    FROM pg_class c
+   WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
+     AND (pg_stat_get_dead_tuples(c.oid) > 0 OR pg_stat_get_ins_since_vacuum(c.oid) > 0)
+)
+SELECT count(*) FILTER (WHERE coalesce(own.enabled, true))::int AS tables_due,
+       count(*) FILTER (WHERE NOT own.enabled)::int AS tables_excluded
+  FROM counted c
+ CROSS JOIN server
   LEFT JOIN LATERAL (
-       SELECT max(option_value::float8) FILTER (WHERE option_name = 'autovacuum_vacuum_threshold') AS base,
-              max(option_value::float8) FILTER (WHERE option_name = 'autovacuum_vacuum_scale_factor') AS share
+       SELECT max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_threshold')::float8 AS base,
+              max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_scale_factor')::float8 AS share,
+              max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_insert_threshold')::float8
+                AS insert_base,
+              max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_insert_scale_factor')::float8
+                AS insert_share,
+              max(option_value) FILTER (WHERE option_name = 'autovacuum_enabled')::bool AS enabled
          FROM pg_options_to_table(c.reloptions)
-        WHERE option_name IN ('autovacuum_vacuum_threshold', 'autovacuum_vacuum_scale_factor')
        ) own ON c.reloptions IS NOT NULL
- WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
-   AND pg_stat_get_dead_tuples(c.oid) >
-       coalesce(own.base, server.base) + coalesce(own.share, server.share) * greatest(c.reltuples, 0)
-   AND pg_stat_get_dead_tuples(c.oid) > 0 -- most tables need no arithmetic
-   AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum p WHERE p.relid = c.oid)
+ WHERE (c.dead > coalesce(own.base, server.base) + coalesce(own.share, server.share) * c.rows
+        -- A threshold of -1 turns off vacuuming for inserts alone.
+        OR coalesce(own.insert_base, server.insert_base) >= 0
+           AND c.inserted > coalesce(own.insert_base, server.insert_base)
+                            + coalesce(own.insert_share, server.insert_share) * c.rows)
+   AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum p
+                    WHERE p.relid = c.oid AND p.datname = current_database())
 """
     },
 )
@@ -152,7 +172,8 @@ SELECT n.nspname || '.' || p.relname AS "table", count(c.oid)::int AS partitions
                              FILTER (WHERE c.oid IS DISTINCT FROM t.partdefid))[:1000], '{}')
             ELSE '{}' END AS bounds,
        max(c.relname::text) FILTER (WHERE c.oid = t.partdefid) AS default_partition,
-       coalesce(max(pg_stat_get_live_tuples(c.oid)) FILTER (WHERE c.oid = t.partdefid), 0)::bigint AS default_rows,
+       coalesce(max(greatest(pg_stat_get_live_tuples(c.oid), c.reltuples))
+                  FILTER (WHERE c.oid = t.partdefid), 0)::bigint AS default_rows,
        coalesce(array_agg(pn.nspname || '.' || c.relname) FILTER (WHERE {pending}), '{}') AS detach_pending
   FROM pg_partitioned_table t
   JOIN pg_class p ON p.oid = t.partrelid
@@ -164,7 +185,8 @@ SELECT n.nspname || '.' || p.relname AS "table", count(c.oid)::int AS partitions
  ORDER BY 1
 """
 
-# Bounds hold constants only, so pg_get_expr() needs no relation, and taking
+# A standby counts no rows, and statistics may be reset: then the estimate of
+# the last analyze stands for them. Bounds hold constants only, so pg_get_expr() needs no relation, and taking
 # none it waits for no lock.
 PARTITIONED_TABLES = Probe(
     name="partitioned_tables",

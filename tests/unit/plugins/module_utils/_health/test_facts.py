@@ -88,7 +88,12 @@ def test_findings_and_gaps_are_dictionaries() -> None:
             "databases",
             [{"database": "shop", "bytes": 5, "other_tablespaces": False}],
         ),
-        (tables.VACUUM_BACKLOG, [("shop", {"tables_due": 3})], "tables", [{"database": "shop", "tables_due": 3}]),
+        (
+            tables.VACUUM_BACKLOG,
+            [("shop", {"tables_due": 3, "tables_excluded": 0})],
+            "tables",
+            [{"database": "shop", "tables_due": 3, "tables_excluded": 0}],
+        ),
         (tables.VACUUM_BACKLOG, [], "tables", []),
         (
             wal.ARCHIVE_QUEUE,

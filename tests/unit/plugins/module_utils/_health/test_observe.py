@@ -49,7 +49,7 @@ def sql(probe: Probe, major: int = 15) -> str:
 QUEUE = sql(wal.ARCHIVE_QUEUE)
 WAITING = [{"files": 3, "oldest_seconds": 1.0}]
 BACKLOG = sql(tables.VACUUM_BACKLOG)
-DUE = [{"tables_due": 4}]
+DUE = [{"tables_due": 4, "tables_excluded": 0}]
 
 
 def test_a_server_is_asked_everything_once_and_closed(monkeypatch: Patch) -> None:
