@@ -62,3 +62,44 @@ def test_rows_in_a_default_partition_are_seen_from_a_standby(server: Server, hea
 
         # Not a word of a lag: the estimate arrives with the WAL.
         wait_until("the estimate has been replayed", lambda: rows_on_the_standby() == [30])
+
+
+def test_a_table_is_as_large_as_all_that_belongs_to_it(server: Server, health: Health) -> None:
+    """Documents lie in its TOAST table, which nobody names when the disk is full."""
+    with schema(
+        server,
+        "CREATE TABLE scene.t (n int PRIMARY KEY, document text)",
+        "ALTER TABLE scene.t ALTER document SET STORAGE EXTERNAL",
+        "INSERT INTO scene.t SELECT n, repeat(md5(n::text), 1000) FROM generate_series(1, 100) n",
+        "VACUUM ANALYZE scene.t",
+    ):
+        rows = health("tables", limit=1000).metrics["tables"]["tables"]
+        (found,) = (row for row in rows if row["table"] == "scene.t")
+        size = server.value("SELECT pg_total_relation_size('scene.t')")
+        assert found["bytes"] < 100_000 < 3_000_000 < found["total_bytes"] <= size
+
+
+def test_a_table_behind_row_security_is_said_to_be_unseen(server: Server, health: Health) -> None:
+    with schema(
+        server,
+        "CREATE TABLE scene.t AS SELECT n, repeat('x', 100) AS x FROM generate_series(1, 20000) n",
+        "ALTER TABLE scene.t ENABLE ROW LEVEL SECURITY",
+        "GRANT USAGE ON SCHEMA scene TO monitor",
+        "GRANT SELECT ON scene.t TO monitor",
+        "VACUUM ANALYZE scene.t",
+    ):
+        reason = health("bloat", user="monitor").unavailable()["table_bloat"]
+        assert "row security" in reason
+        assert "table_bloat" not in health("bloat", user="postgres").unavailable()
+
+
+def test_a_table_without_statistics_is_said_to_be_unseen(server: Server, health: Health) -> None:
+    with schema(
+        server,
+        "CREATE TABLE scene.t AS SELECT n, repeat('x', 100) AS x FROM generate_series(1, 20000) n",
+        "ALTER TABLE scene.t SET (autovacuum_enabled = false)",
+        "VACUUM scene.t",
+    ):
+        assert "ANALYZE" in health("bloat", user="postgres").unavailable()["table_bloat"]
+        server.run("ANALYZE scene.t")
+        assert "table_bloat" not in health("bloat", user="postgres").unavailable()

@@ -27,6 +27,8 @@ class Table:
 
     table: str
     bytes: int
+    # With its indexes and what is stored beside it because it is long.
+    total_bytes: int
     live_rows: int
     dead_rows: int
     dead_percent: float
@@ -47,12 +49,21 @@ TABLES = Probe(
     row=Table,
     sql={
         13: """
-WITH counted AS MATERIALIZED (
+WITH indexed AS MATERIALIZED (
+  SELECT i.indrelid, sum(c.relpages)::bigint AS pages
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+   GROUP BY i.indrelid
+), counted AS MATERIALIZED (
   SELECT c.oid, c.relnamespace, c.relname, c.relpages::bigint * %(block_bytes)s AS bytes,
+         (c.relpages::bigint + coalesce(own.pages, 0) + coalesce(t.relpages, 0) + coalesce(long.pages, 0))
+           * %(block_bytes)s AS total_bytes,
          pg_stat_get_live_tuples(c.oid) AS live_rows, pg_stat_get_dead_tuples(c.oid) AS dead_rows,
          pg_stat_get_tuples_updated(c.oid) AS updates, pg_stat_get_tuples_hot_updated(c.oid) AS hot_updates,
          pg_stat_get_numscans(c.oid) AS sequential_scans, pg_stat_get_tuples_returned(c.oid) AS rows_scanned
     FROM pg_class c
+    LEFT JOIN indexed own ON own.indrelid = c.oid
+    LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
+    LEFT JOIN indexed long ON long.indrelid = t.oid
    WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384
 ), weighed AS (
   SELECT *,
@@ -61,7 +72,7 @@ WITH counted AS MATERIALIZED (
          1.0 * rows_scanned / nullif(sequential_scans, 0) AS rows_per_sequential_scan
     FROM counted
 ), chosen AS (
-  (SELECT oid FROM weighed WHERE bytes > 0 ORDER BY bytes DESC LIMIT %(limit)s)
+  (SELECT oid FROM weighed WHERE total_bytes > 0 ORDER BY total_bytes DESC LIMIT %(limit)s)
   UNION
   (SELECT oid FROM weighed WHERE dead_rows > 0 ORDER BY dead_rows DESC LIMIT %(limit)s)
   UNION
@@ -73,7 +84,7 @@ WITH counted AS MATERIALIZED (
   (SELECT oid FROM weighed WHERE sequential_scans > 0 AND sequential_scans >= %(rows_per_sequential_scan_floor)s
     ORDER BY rows_per_sequential_scan DESC LIMIT %(limit)s)
 )
-SELECT n.nspname || '.' || w.relname AS "table", w.bytes, w.live_rows, w.dead_rows,
+SELECT n.nspname || '.' || w.relname AS "table", w.bytes, w.total_bytes, w.live_rows, w.dead_rows,
        coalesce(w.dead_percent, 0)::float8 AS dead_percent, w.updates,
        w.hot_update_percent::float8 AS hot_update_percent, w.sequential_scans,
        coalesce(w.rows_per_sequential_scan, 0)::float8 AS rows_per_sequential_scan,
@@ -82,7 +93,7 @@ SELECT n.nspname || '.' || w.relname AS "table", w.bytes, w.live_rows, w.dead_ro
   FROM weighed w
   JOIN chosen USING (oid)
   JOIN pg_namespace n ON n.oid = w.relnamespace
- ORDER BY w.bytes DESC, 1
+ ORDER BY w.total_bytes DESC, 1
 """
     },
 )
