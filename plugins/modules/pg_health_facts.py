@@ -630,7 +630,8 @@ ansible_facts:
                     - Tables that stand out by size, dead rows, updates or sequential scans. Sizes are those of the
                       last vacuum or analyze.
                     - Keys are C(table), C(bytes), C(total_bytes) with indexes and TOAST, C(live_rows), C(dead_rows),
-                      C(dead_percent), C(updates), C(hot_update_percent), C(sequential_scans), C(rows_per_sequential_scan), C(index_scans).
+                      C(dead_percent), C(updates), C(hot_update_percent), C(sequential_scans),
+                      C(rows_per_sequential_scan), C(index_scans).
                   returned: when answered
                   type: list
                   elements: dict
