@@ -664,8 +664,9 @@ ansible_facts:
               contains:
                 invalid_indexes:
                   description:
-                    - Indexes that are not valid and not being built.
-                    - Keys are C(table), C(index).
+                    - Indexes that are not valid, and not being built, rebuilt or dropped.
+                    - Keys are C(table), C(index), C(kind), which is C(broken), C(leftover) of a rebuild, or
+                      C(partitioned) where a partition lacks its index.
                   returned: when answered
                   type: list
                   elements: dict

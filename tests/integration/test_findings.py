@@ -144,6 +144,10 @@ CASES: Sequence[Case] = (
     Case("partitions", "detach_pending", tables.detach_pending, {"warning": 0}, database="app", since=14),
     # indexes, bloat, sequences, statements
     Case("indexes", "invalid_index", tables.invalid_index, {"warning": 0}, database="app"),
+    Case("indexes", "invalid_index", tables.unattached_index, {"warning": 0}, database="app"),
+    Case("indexes", "invalid_index", tables.leftover_index, {"warning": 0}, database="app"),
+    Case("indexes", "invalid_index", tables.invalid_index_beside_a_vacuum, {"warning": 0}, database="app"),
+    Case("indexes", "invalid_index", tables.same_index_rebuilt_elsewhere, {"warning": 0}, database="scratch"),
     Case("indexes", "unused_index_bytes", tables.unused_index, {"info": 100000}, "info", database="app"),
     Case("indexes", "duplicate_index_bytes", tables.duplicate_index, {"info": 0}, "info", database="app"),
     Case("bloat", "table_bloat_percent", tables.bloat, {"warning": 50, "floor": MEGABYTE}, database="app"),

@@ -6,6 +6,8 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+import pytest
+
 from lab.waiting import wait_until
 from tests.integration.faults import databases, replication, sessions, tables, wal
 from tests.integration.faults.scene import database, held, running, schema, settled
@@ -87,6 +89,19 @@ def test_running_index_build_is_shown_and_no_fault(server: Server, health: Healt
         assert report.findings("invalid_index") == []
     with schema(server):
         assert health("progress").metrics["progress"]["running_work"] == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP INDEX CONCURRENTLY scene.plain",
+        "REINDEX INDEX CONCURRENTLY scene.plain",
+        "REINDEX TABLE CONCURRENTLY scene.t",
+    ],
+)
+def test_an_index_being_rebuilt_or_dropped_is_no_fault(server: Server, health: Health, statement: str) -> None:
+    with tables.index_worked_on(server, statement):
+        assert health("indexes").findings("invalid_index") == []
 
 
 @contextlib.contextmanager

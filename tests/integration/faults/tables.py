@@ -109,6 +109,11 @@ def detach_pending(server: Server) -> Iterator[str]:
 
 # Indexes
 
+INVALID = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'scene.t_pkey'::regclass"
+SOME_INVALID = "SELECT count(*) > 0 FROM pg_index WHERE NOT indisvalid"
+# Whoever builds, rebuilds or drops an index concurrently waits for it.
+WRITER = "INSERT INTO scene.t VALUES (0, 0, '')"
+
 
 @contextlib.contextmanager
 def invalid_index(server: Server) -> Iterator[str]:
@@ -121,11 +126,64 @@ def invalid_index(server: Server) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def unattached_index(server: Server) -> Iterator[str]:
+    """An index of the partitioned table alone: no partition has one of its own."""
+    one = "CREATE TABLE scene.one PARTITION OF scene.t FOR VALUES FROM ('2020-01-01') TO ('2020-02-01')"
+    with schema(server, BY_DAY, one, "CREATE INDEX alone ON ONLY scene.t (day)"):
+        yield "scene.alone"
+
+
+@contextlib.contextmanager
+def leftover_index(server: Server) -> Iterator[str]:
+    """REINDEX CONCURRENTLY, given up while it waited for a writer."""
+    with schema(server, *FILLED, "CREATE INDEX plain ON scene.t (n)"):
+        with held(server, WRITER), running(server, "REINDEX TABLE CONCURRENTLY scene.t", waits="Lock"):
+            settled(server, "the new index is there", SOME_INVALID)
+        yield "scene.plain_ccnew"
+
+
+@contextlib.contextmanager
+def invalid_index_beside_a_vacuum(server: Server) -> Iterator[str]:
+    """A vacuum holds the table as one who builds an index does, and excuses nothing."""
+    with running_vacuum(server):
+        server.run(INVALID)
+        yield "scene.t_pkey"
+
+
+@contextlib.contextmanager
+def same_index_rebuilt_elsewhere(server: Server) -> Iterator[str]:
+    """A copy of a database: its index has the number of one that is being rebuilt in the original."""
+    with database(server, "pattern"):
+        server.run("CREATE SCHEMA scene", *FILLED, INVALID, database="pattern")
+        server.run("CREATE DATABASE scratch TEMPLATE pattern", database="postgres")
+        try:
+            with (
+                held(server, WRITER, database="pattern"),
+                running(server, "REINDEX TABLE CONCURRENTLY scene.t", waits="Lock", database="pattern"),
+            ):
+                yield "scene.t_pkey"
+        finally:
+            server.run("DROP DATABASE scratch WITH (FORCE)", database="postgres")
+
+
+@contextlib.contextmanager
+def index_worked_on(server: Server, statement: str) -> Iterator[None]:
+    """Work on an index that waits for a writer, and leaves the index invalid until it goes on."""
+    with (
+        schema(server, *FILLED, "CREATE INDEX plain ON scene.t (n)"),
+        held(server, WRITER),
+        running(server, statement, waits="Lock"),
+    ):
+        settled(server, "an index is invalid", SOME_INVALID)
+        yield
+
+
+@contextlib.contextmanager
 def index_being_built(server: Server) -> Iterator[str]:
     """CREATE INDEX CONCURRENTLY that waits for a transaction older than itself."""
     with (
         schema(server, *FILLED),
-        held(server, "INSERT INTO scene.t VALUES (0, 0, '')"),
+        held(server, WRITER),
         running(server, "CREATE INDEX CONCURRENTLY slow ON scene.t (n)", waits="Lock"),
     ):
         yield NAME

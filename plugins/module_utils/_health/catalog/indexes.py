@@ -15,11 +15,16 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.probe imp
 class InvalidIndex:
     table: str
     index: str
+    # broken, or leftover of a rebuild, or partitioned and without an index on some partition.
+    kind: str
 
 
-# One that is being built right now is invalid until it is finished. NOT EXISTS, not
-# NOT IN: a role without pg_monitor gets nulls for others' builds, and one null would
-# make NOT IN hide every index.
+# One that is being built, rebuilt or dropped right now is invalid until that is
+# finished. Whoever rebuilds or drops holds the index itself, which a vacuum of its
+# table does not. Whoever builds holds only the table and is known by the progress
+# shown, where no index is named until there is one to see. NOT EXISTS, not NOT IN: a role
+# without pg_monitor gets nulls for others' builds, and one null would make NOT IN
+# hide every index.
 INVALID_INDEXES = Probe(
     name="invalid_indexes",
     subset="indexes",
@@ -27,13 +32,26 @@ INVALID_INDEXES = Probe(
     row=InvalidIndex,
     sql={
         13: """
-SELECT n.nspname || '.' || t.relname AS "table", n.nspname || '.' || c.relname AS index
+WITH here AS MATERIALIZED (
+  SELECT oid FROM pg_database WHERE datname = current_database()
+), worked_on AS MATERIALIZED (
+  SELECT DISTINCT l.relation
+    FROM pg_locks l
+    JOIN here ON here.oid = l.database
+   WHERE l.locktype = 'relation' AND l.mode IN ('ShareUpdateExclusiveLock', 'AccessExclusiveLock')
+)
+SELECT n.nspname || '.' || t.relname AS "table", n.nspname || '.' || c.relname AS index,
+       CASE WHEN c.relkind = 'I' THEN 'partitioned'
+            WHEN c.relname ~ '_cc(new|old)[0-9]*$' THEN 'leftover'
+            ELSE 'broken' END AS kind
   FROM pg_index i
   JOIN pg_class c ON c.oid = i.indexrelid
   JOIN pg_class t ON t.oid = i.indrelid
   JOIN pg_namespace n ON n.oid = t.relnamespace
  WHERE NOT (i.indisvalid AND i.indisready AND i.indislive)
-   AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
+   AND NOT EXISTS (SELECT FROM worked_on WHERE worked_on.relation = i.indexrelid)
+   AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p JOIN here ON here.oid = p.datid
+                    WHERE p.relid = i.indrelid AND p.index_relid IN (0, i.indexrelid))
  ORDER BY 1, 2
  LIMIT %(limit)s
 """

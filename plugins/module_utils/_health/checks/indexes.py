@@ -17,15 +17,26 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.check imp
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
+_INVALID = {
+    "broken": "Index {index} of {table} is invalid: it is written to but never read.",
+    "leftover": "Index {index} of {table} is what a REINDEX CONCURRENTLY left behind that did not finish.",
+    "partitioned": "Index {index} is invalid because some partitions of {table} have none attached to it.",
+}
+_INVALID_REMEDIES = {
+    "leftover": "DROP INDEX CONCURRENTLY it; if its name ends in _ccnew, the REINDEX is still to be done.",
+    "partitioned": "CREATE INDEX CONCURRENTLY on the partitions that lack it, then ALTER INDEX ... ATTACH PARTITION.",
+}
+
 
 def _invalid(observed: Observed) -> Iterable[Measure]:
     for seen in observed.of(seen_by.INVALID_INDEXES):
         row = seen.row
         yield Measure(
             1,
-            f"Index {row.index} of {row.table} is invalid: it is written to but never read.",
+            _INVALID[row.kind].format(index=row.index, table=row.table),
             row.index,
             seen.database,
+            remedy=_INVALID_REMEDIES.get(row.kind),
         )
 
 

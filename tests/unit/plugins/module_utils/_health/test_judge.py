@@ -78,6 +78,11 @@ def test_what_is_below_the_floor_is_not_judged(floor: float | None, basis: float
     assert bool(found(measures, Levels(warning=10, floor=floor))) is judged
 
 
+def test_a_measure_may_know_a_better_remedy_than_its_check() -> None:
+    first, second = found([*of(7), Measure(6, "It is other.", remedy="Drop it.")], ALL)
+    assert (first.remedy, second.remedy) == ("Make it small.", "Drop it.")
+
+
 def test_a_finding_carries_everything_its_reader_needs() -> None:
     measures = [Measure(7, "Table orders is large.", "public.orders", "shop")]
     assert found(measures, ALL) == [

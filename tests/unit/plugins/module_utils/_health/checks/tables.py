@@ -28,6 +28,20 @@ def _partitioned(**values: Any) -> Observed:
     )
 
 
+def _invalid(index: str, kind: str, message: str) -> list[Case]:
+    return present(
+        "invalid_index",
+        indexes.INVALID_INDEXES,
+        "warning",
+        message,
+        object=index,
+        in_database="shop",
+        table=ORDERS,
+        index=index,
+        kind=kind,
+    )
+
+
 CASES = [
     *stepped(
         "dead_rows",
@@ -133,15 +147,16 @@ CASES = [
         object="orders_2029",
         database="shop",
     ),
-    *present(
-        "invalid_index",
-        indexes.INVALID_INDEXES,
-        "warning",
-        "Index orders_at of public.orders is invalid: it is written to but never read.",
-        object="orders_at",
-        in_database="shop",
-        table=ORDERS,
-        index="orders_at",
+    *_invalid("orders_at", "broken", "Index orders_at of public.orders is invalid: it is written to but never read."),
+    *_invalid(
+        "orders_at_ccnew",
+        "leftover",
+        "Index orders_at_ccnew of public.orders is what a REINDEX CONCURRENTLY left behind that did not finish.",
+    ),
+    *_invalid(
+        "orders_at",
+        "partitioned",
+        "Index orders_at is invalid because some partitions of public.orders have none attached to it.",
     ),
     *stepped(
         "unused_index_bytes",
