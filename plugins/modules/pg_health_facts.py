@@ -665,15 +665,16 @@ ansible_facts:
                 invalid_indexes:
                   description:
                     - Indexes that are not valid, and not being built, rebuilt or dropped.
-                    - Keys are C(table), C(index), C(kind), which is C(broken), C(leftover) of a rebuild, or
-                      C(partitioned) where a partition lacks its index.
+                    - Keys are C(table), C(index), C(kind).
+                    - The kind is V(broken), V(leftover) of a rebuild, or V(partitioned) where a partition lacks its
+                      index.
                   returned: when answered
                   type: list
                   elements: dict
                 unused_indexes:
                   description:
-                    - Indexes never scanned on this server, the largest first.
-                    - Keys are C(table), C(index), C(bytes).
+                    - Indexes not scanned on this server since its statistics began, the largest first.
+                    - Keys are C(table), C(index), C(bytes), C(statistics_days).
                   returned: when answered
                   type: list
                   elements: dict

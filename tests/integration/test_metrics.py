@@ -104,6 +104,40 @@ def test_an_index_being_rebuilt_or_dropped_is_no_fault(server: Server, health: H
         assert health("indexes").findings("invalid_index") == []
 
 
+def unused(health: Health) -> dict[str, float]:
+    rows = health("indexes", limit=100).metrics["indexes"]["unused_indexes"]
+    return {row["index"]: row["statistics_days"] for row in rows if row["index"].startswith("scene.")}
+
+
+def test_only_an_index_nobody_needs_counts_as_unused(server: Server, health: Health) -> None:
+    """CLUSTER and replication name some, and a partition's part goes only with the whole."""
+    statements = (
+        *tables.FILLED,
+        "ALTER TABLE scene.t ALTER n SET NOT NULL",
+        "CREATE INDEX idle ON scene.t (n)",
+        "CREATE INDEX clustered ON scene.t (n)",
+        "CREATE UNIQUE INDEX named ON scene.t (n)",
+        "ALTER TABLE scene.t CLUSTER ON clustered",
+        "ALTER TABLE scene.t REPLICA IDENTITY USING INDEX named",
+        # No rule of the server's own lets a plain index be the identity; this one tells the two apart.
+        "UPDATE pg_index SET indisunique = false WHERE indexrelid = 'scene.named'::regclass",
+        "CREATE TABLE scene.split (n int) PARTITION BY RANGE (n)",
+        "CREATE TABLE scene.one PARTITION OF scene.split FOR VALUES FROM (0) TO (10)",
+        "CREATE INDEX ON scene.split (n)",
+    )
+    with schema(server, *statements):
+        assert set(unused(health)) == {"scene.idle"}
+
+
+def test_how_long_an_index_went_unused_begins_with_the_statistics(server: Server, health: Health) -> None:
+    with schema(server, *tables.FILLED, "CREATE INDEX idle ON scene.t (n)"):
+        server.run("SELECT pg_stat_reset()")
+        settled(
+            server, "the reset is seen", "SELECT stats_reset IS NOT NULL FROM pg_stat_database WHERE datname = 'app'"
+        )
+        assert 0 <= unused(health)["scene.idle"] < 0.01
+
+
 @contextlib.contextmanager
 def base_backup(server: Server) -> Iterator[None]:
     """A base backup throttled so that it takes as long as it is needed."""

@@ -64,10 +64,14 @@ class UnusedIndex:
     table: str
     index: str
     bytes: int
+    # How far back the count of scans goes.
+    statistics_days: float
 
 
 # Indexes that guard a rule (unique, exclusion, primary key) or that CLUSTER and
-# logical replication name are in use without ever being scanned.
+# logical replication name are in use without ever being scanned; a part of a
+# partitioned index cannot be dropped alone. Statistics that were never reset
+# began with the cluster, whose birth is kept in the system identifier.
 UNUSED_INDEXES = Probe(
     name="unused_indexes",
     subset="indexes",
@@ -76,12 +80,17 @@ UNUSED_INDEXES = Probe(
     sql={
         13: """
 SELECT n.nspname || '.' || t.relname AS "table", n.nspname || '.' || c.relname AS index,
-       c.relpages::bigint * %(block_bytes)s AS bytes
+       c.relpages::bigint * %(block_bytes)s AS bytes,
+       (extract(epoch FROM clock_timestamp() - began.at) / 86400)::float8 AS statistics_days
   FROM pg_index i
   JOIN pg_class c ON c.oid = i.indexrelid
   JOIN pg_class t ON t.oid = i.indrelid
   JOIN pg_namespace n ON n.oid = t.relnamespace
- WHERE c.relkind = 'i' AND c.oid >= 16384 AND n.nspname <> 'pg_toast' AND t.relpersistence <> 't'
+ CROSS JOIN (SELECT coalesce(pg_stat_get_db_stat_reset_time(d.oid), to_timestamp(s.system_identifier >> 32)) AS at
+               FROM pg_database d, pg_control_system() s
+              WHERE d.datname = current_database()) began
+ WHERE c.relkind = 'i' AND NOT c.relispartition AND c.oid >= 16384
+   AND n.nspname <> 'pg_toast' AND t.relpersistence <> 't'
    AND i.indisvalid AND NOT (i.indisunique OR i.indisexclusion OR i.indisclustered OR i.indisreplident)
    AND pg_stat_get_numscans(i.indexrelid) = 0
  ORDER BY c.relpages DESC, 1, 2

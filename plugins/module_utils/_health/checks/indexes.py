@@ -14,6 +14,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.check imp
     Levels,
     Measure,
     shown_bytes,
+    shown_count,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
@@ -45,9 +46,11 @@ def _unused(observed: Observed) -> Iterable[Measure]:
         row = seen.row
         yield Measure(
             row.bytes,
-            f"Index {row.index} of {row.table} ({shown_bytes(row.bytes)}) was never scanned on this server.",
+            f"Index {row.index} of {row.table} ({shown_bytes(row.bytes)}) was not scanned on this server "
+            f"in the {shown_count(int(row.statistics_days), 'day')} since statistics began.",
             row.index,
             seen.database,
+            basis=row.statistics_days,
         )
 
 
@@ -78,7 +81,8 @@ CHECKS = (
         unit="bytes",
         measure=_unused,
         remedy="Ask the replicas too, wait for a month's end, then DROP INDEX CONCURRENTLY.",
-        levels=Levels(info=10 * 1024**2),
+        levels=Levels(info=10 * 1024**2, floor=30),
+        floor_of="days of statistics",
     ),
     Check(
         name="duplicate_index_bytes",

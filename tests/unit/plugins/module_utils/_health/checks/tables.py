@@ -163,11 +163,26 @@ CASES = [
         indexes.UNUSED_INDEXES,
         "bytes",
         [("info", 10 * MIB, 11 * MIB)],
-        "Index orders_at of public.orders (11.0 MiB) was never scanned on this server.",
+        "Index orders_at of public.orders (11.0 MiB) was not scanned on this server in the 30 days since "
+        "statistics began.",
         object="orders_at",
         database="shop",
         table=ORDERS,
         index="orders_at",
+        statistics_days=30.5,
+    ),
+    *stepped(
+        "unused_index_bytes",
+        indexes.UNUSED_INDEXES,
+        "statistics_days",
+        [("info", 29.9, 30.0)],
+        "Index orders_at of public.orders (1.0 GiB) was not scanned on this server in the 30 days since "
+        "statistics began.",
+        object="orders_at",
+        database="shop",
+        table=ORDERS,
+        index="orders_at",
+        bytes=1024 * MIB,
     ),
     *stepped(
         "duplicate_index_bytes",
