@@ -14,14 +14,17 @@ help: ## List the targets
 setup: ## Virtualenv with the locked tools and the collections
 	@tools/setup
 
-.PHONY: lab
-lab: setup ## Docker engine and the lab's images (RELEASES="11 12 13")
+# Before the virtualenv: who cannot have an engine is told at once.
+.PHONY: engine
+engine:
 	@tools/engine
+
+.PHONY: lab
+lab: engine setup ## Docker engine and the lab's images (RELEASES="11 12 13")
 	@$(PYTHON) -m lab image $(RELEASES)
 
 .PHONY: demo
-demo: setup ## Boot PostgreSQL under load and print its health report
-	@tools/engine
+demo: engine setup ## Boot PostgreSQL under load and print its health report
 	@$(PYTHON) -m lab image 12
 	@$(PYTHON) tools/demo.py
 
@@ -50,8 +53,7 @@ docs-table: setup ## Rewrite the page of all checks and their levels from the co
 	@$(PYTHON) tools/checks_table.py
 
 .PHONY: bench
-bench: setup ## Ratios against named peers, into build/bench.json (ONLY=name)
-	@tools/engine
+bench: engine setup ## Ratios against named peers, into build/bench.json (ONLY=name)
 	@$(PYTHON) -m lab image 12
 	@$(PYTHON) -m bench $(ONLY)
 

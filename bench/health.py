@@ -87,7 +87,7 @@ def refuse_gaps(result: Mapping[str, Any]) -> None:
     for gap in health["unavailable"]:
         raise LabError(f"Our side did not answer {gap['probe']}, so there is nothing to compare: {gap['reason']}.")
     if health["status"] == "down":
-        raise LabError(f"Our side found the server down: {health['down_reason']}")
+        raise LabError(f"Our side found the server down: {health['findings'][0]['message']}")
 
 
 def whole_tasks(node: Node, differing: Mapping[str, object]) -> Pair:

@@ -65,22 +65,12 @@ def build(suite: str, name: str) -> Path:
                 "--variant=minbase",
                 f"--include={','.join(PACKAGES)}",
                 "--components=main",
+                # Without a mirror named it takes Debian's own: the suite, its updates and its security fixes.
                 suite,
                 str(part),
-                *sources(suite),
             ]
         )
         part.rename(cached)  # a half-written file never has the name that counts
     finally:
         part.unlink(missing_ok=True)
     return cached
-
-
-def sources(suite: str) -> list[str]:
-    """Where Debian publishes the suite, its updates and its security fixes."""
-    archive = "http://deb.debian.org"
-    return [
-        f"deb {archive}/debian {suite} main",
-        f"deb {archive}/debian {suite}-updates main",
-        f"deb {archive}/debian-security {suite}-security main",
-    ]

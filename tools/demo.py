@@ -84,7 +84,7 @@ def print_report() -> None:
     report = REPORTS / f"{NODE}.txt"
     report.unlink(missing_ok=True)
     program, *words = ["ansible-playbook", "-i", "inventories/demo", "runbook.postgres.health"]
-    say(f"$ {program} {' '.join(words)}\n")
+    say(f"$ .venv/bin/{program} {' '.join(words)}\n")
     beside = Path(sys.executable).parent / program  # the virtualenv's own, whatever PATH says
     done = subprocess.run(
         [str(beside), *words, "-e", f"health_report_dir={REPORTS}"],

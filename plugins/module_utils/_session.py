@@ -70,18 +70,17 @@ class Session:
         deadline: Deadline,
         settings: Mapping[str, str] | None = None,
         statement_seconds: float | None = None,
+        called: str = "PostgreSQL",
     ) -> None:
         """Connect with these settings of the server; they are part of the start, and so in force from the first
         statement on without a round trip of their own."""
-        self._where = where(parameters)
+        self._where = f"{called} at {where(parameters)}"
         # After this time we stop believing that the server will answer.
         self._statement_seconds = deadline.remaining() if statement_seconds is None else statement_seconds
         given = dict(parameters)
         if settings is not None:
             limits = {"statement_timeout": _milliseconds(self._statement_seconds), **settings}
             given["options"] = f"{given.get('options', '')} {_startup_options(limits)}".strip()
-        # How many statements this session ran: what it adds to the server's own counters.
-        self.statements = 0
         try:
             dsn = psycopg2.extensions.make_dsn(
                 **{"client_encoding": "UTF8", "fallback_application_name": "runbook.postgres", **given}
@@ -94,7 +93,7 @@ class Session:
             self._connection = psycopg2.connect(dsn, async_=True)
             self._wait(deadline)
         except psycopg2.Error as error:
-            raise Unreachable(f"PostgreSQL at {self._where} refused the connection: {_refusal(error)}.") from error
+            raise Unreachable(f"{self._where} could not be connected to: {_refusal(error)}.") from error
 
     def __enter__(self) -> Session:
         return self
@@ -117,7 +116,6 @@ class Session:
         return self._run(query, None)[1]
 
     def _run(self, query: Any, values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-        self.statements += 1
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(query, values)
@@ -133,7 +131,7 @@ class Session:
     def _problem(self, error: Any) -> Problem:
         # The driver's own refusals have no SQLSTATE either, and leave the connection as it was.
         if self._connection.closed or (error.pgcode is None and not isinstance(error, psycopg2.ProgrammingError)):
-            return Unreachable(f"PostgreSQL at {self._where} closed the connection: {_one_line(error)}.")
+            return Unreachable(f"{self._where} closed the connection: {_one_line(error)}.")
         return _KINDS.get(error.pgcode, QueryFailed)(_one_line(error))
 
     def _wait(self, deadline: Deadline) -> None:
@@ -152,7 +150,7 @@ class Session:
             if not poller.poll(deadline.remaining() * 1000):
                 self._connection.close()
                 raise Silent(
-                    f"PostgreSQL at {self._where} takes connections but does not answer: "
+                    f"{self._where} takes connections but does not answer: "
                     "look for stopped processes, a full disk or a frozen host."
                 )
 

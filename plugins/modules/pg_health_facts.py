@@ -26,6 +26,7 @@ options:
   gather_subset:
     description:
       - What to look at. V(all) and names add, names after V(!) leave out; only exclusions mean everything else.
+      - What is named stays beside V(!all), as in C(ansible.builtin.setup).
       - The names are V(server), V(sessions), V(databases), V(replication), V(wal), V(storage), V(tables),
         V(partitions), V(indexes), V(bloat), V(sequences), V(statements), V(progress), V(pgbouncer) and V(custom).
     type: list
@@ -43,8 +44,8 @@ options:
       - For each check to change, a dictionary with any of C(info), C(warning), C(critical) and C(floor); what is
         not given keeps its default, null switches a level off.
       - A value strictly beyond a level is a finding. C(floor) keeps what is small from being judged.
-      - The checks with their defaults are listed in the collection's documentation and, when a name is wrong, in
-        the refusal.
+      - The page on checks in the collection's documentation lists them with their defaults and what they need;
+        a wrong name is refused with the valid ones.
     type: dict
     default: {}
   ignore:
@@ -61,7 +62,12 @@ options:
         required: true
       object:
         description:
-          - The finding's object, with the same wildcards.
+          - The finding's C(object), with the same wildcards. Tables, indexes and sequences are C(schema.name).
+        type: str
+        default: '*'
+      database:
+        description:
+          - The finding's C(database), with the same wildcards.
         type: str
         default: '*'
   checks:
@@ -128,8 +134,9 @@ options:
         required: true
   sample_seconds:
     description:
-      - How long to count transactions where O(baseline) is given. Servers publish their counters once a second at
-        most, so that short samples are rough.
+      - How long to count transactions where O(baseline) is given, at most half of O(timeout). Nothing else is asked
+        meanwhile, so that the run takes that much longer. Servers publish their counters once a second at most, so
+        that short samples are rough.
     type: float
     default: 5
   pgbouncer:
@@ -225,7 +232,8 @@ EXAMPLES = r"""
 - name: Stop a deployment while the server has troubles of its own
   ansible.builtin.assert:
     that: pg_health.status in ['ok', 'warning']
-    fail_msg: "{{ pg_health.findings | map(attribute='message') | join(' ') }}"
+    fail_msg: >-
+      {{ pg_health.findings | selectattr('severity', 'eq', 'critical') | map(attribute='message') | join(' ') }}
 
 - name: Every five minutes, look at what changes within minutes, dead servers included
   runbook.postgres.pg_health_facts:
@@ -471,18 +479,33 @@ ansible_facts:
               contains:
                 database_activity:
                   description:
-                    - What each database has done since its statistics began.
+                    - What each database has done since its statistics began, which is when they were last reset or else
+                      when the cluster was made. Shares and rates are over that time (an hour at least).
                     - Keys are C(database), C(sessions), C(transactions), C(rollbacks), C(blocks_read), C(blocks_hit),
                       C(cache_hit_percent), C(deadlocks), C(deadlocks_per_hour), C(temp_files), C(temp_bytes),
-                      C(temp_bytes_per_hour), C(checksum_failures), C(recovery_conflicts), C(statistics_age_seconds),
+                      C(temp_bytes_per_hour), C(checksum_failures), C(last_checksum_failure),
+                      C(last_checksum_failure_seconds), C(recovery_conflicts), C(statistics_age_seconds),
                       C(xid_age), C(xid_used_percent), C(mxid_age), C(mxid_used_percent).
                   returned: when answered
                   type: list
                   elements: dict
                 database_sizes:
                   description:
-                    - Size of each database.
-                    - Keys are C(database), C(bytes).
+                    - Size of each database, and whether some of it lies in other tablespaces than the default ones.
+                    - Keys are C(database), C(bytes), C(other_tablespaces).
+                  returned: when answered
+                  type: list
+                  elements: dict
+                shared_catalogs:
+                  description:
+                    - Damaged pages of the catalogues that belong to no database.
+                    - Keys are C(checksum_failures), C(last_checksum_failure), C(last_checksum_failure_seconds).
+                  returned: when answered
+                  type: dict
+                invalid_databases:
+                  description:
+                    - Databases whose DROP was interrupted.
+                    - The key is C(database).
                   returned: when answered
                   type: list
                   elements: dict
@@ -532,7 +555,8 @@ ansible_facts:
                 subscriptions:
                   description:
                     - Logical replication subscriptions.
-                    - Keys are C(name), C(database), C(enabled), C(running), C(apply_errors), C(sync_errors).
+                    - Keys are C(name), C(database), C(enabled), C(running), C(apply_errors), C(sync_errors),
+                      C(errors_since_seconds).
                   returned: when answered
                   type: list
                   elements: dict
@@ -546,7 +570,7 @@ ansible_facts:
                   description:
                     - State of WAL archiving.
                     - Keys are C(mode), C(archived), C(failed), C(last_archived_wal), C(last_failed_wal), C(failing),
-                      C(seconds_since_success).
+                      C(seconds_since_success), C(seconds_since_failure).
                   returned: when answered
                   type: dict
                 archive_queue:
@@ -605,15 +629,16 @@ ansible_facts:
                   description:
                     - Tables that stand out by size, dead rows, updates or sequential scans. Sizes are those of the
                       last vacuum or analyze.
-                    - Keys are C(table), C(bytes), C(live_rows), C(dead_rows), C(dead_percent), C(updates),
-                      C(hot_update_percent), C(sequential_scans), C(rows_per_sequential_scan), C(index_scans).
+                    - Keys are C(table), C(bytes), C(total_bytes) with indexes and TOAST, C(live_rows), C(dead_rows),
+                      C(dead_percent), C(updates), C(hot_update_percent), C(sequential_scans),
+                      C(rows_per_sequential_scan), C(index_scans).
                   returned: when answered
                   type: list
                   elements: dict
                 vacuum_backlog:
                   description:
                     - Tables past their autovacuum threshold.
-                    - The key is C(tables_due).
+                    - Keys are C(tables_due), C(tables_excluded).
                   returned: when answered
                   type: list
                   elements: dict
@@ -640,8 +665,9 @@ ansible_facts:
                 invalid_indexes:
                   description:
                     - Indexes that are not valid, and not being built, rebuilt or dropped.
-                    - The kind is broken, or leftover of a rebuild, or partitioned where a partition lacks its index.
                     - Keys are C(table), C(index), C(kind).
+                    - The kind is V(broken), V(leftover) of a rebuild, or V(partitioned) where a partition lacks its
+                      index.
                   returned: when answered
                   type: list
                   elements: dict
@@ -838,6 +864,12 @@ ansible_facts:
               returned: always
               type: str
               sample: VACUUM the table.
+        ignored:
+          description:
+            - How many findings of each check were left out by O(ignore).
+          returned: always
+          type: dict
+          sample: {unused_index_bytes: 1}
         unavailable:
           description:
             - Questions that got no answer.
@@ -847,8 +879,8 @@ ansible_facts:
           contains:
             probe:
               description:
-                - Name of the question, as under C(metrics), or of your own check; C(connection) where a database could
-                  not be connected to, C(databases) where they could not be listed.
+                - Name of the question, as under C(metrics), or of the check that could not be made; C(connection) where
+                  a database could not be connected to, C(databases) where they could not be listed.
               returned: always
               type: str
               sample: disks

@@ -128,7 +128,7 @@ def build(release: int) -> Server:
     passwords = {name: secrets.token_urlsafe(12) for name in ("monitor", "plain", "client", "stats")}
     server = Server(node, primary, primary, passwords)
     fill(server)
-    standby = primary.clone_standby(node, STANDBY, primary.port + 1, settings=COMMON)
+    standby = primary.clone_standby(node, STANDBY, primary.port + 1, settings={**COMMON, "archive_mode": "on"})
     start_pooler(server)
     return Server(node, primary, standby, passwords)
 

@@ -76,6 +76,10 @@ CASES: Sequence[Case] = (
     Case("databases", "xid_used_percent", databases.old_transaction_ids, {"warning": 0}, database="scratch"),
     Case("databases", "mxid_used_percent", databases.old_transaction_ids, {"warning": 0}, database="scratch"),
     Case("databases", "xmin_horizon_transactions", databases.held_horizon, {"warning": 20}, value=(25, 40)),
+    Case("databases", "xmin_horizon_transactions", databases.writing_transaction, {"warning": 20}, value=(25, 40)),
+    Case("databases", "xmin_horizon_transactions", databases.old_slot, {"warning": 20}, value=(25, 40)),
+    Case("databases", "xmin_horizon_transactions", databases.old_prepared_transaction, {"warning": 20}, value=(25, 40)),
+    Case("databases", "invalid_database", databases.interrupted_drop, {"warning": 0}, database="scratch"),
     Case("databases", "database_bytes", databases.large_database, {"warning": 30 * MEGABYTE}, database="scratch"),
     Case(
         "databases",
@@ -93,7 +97,7 @@ CASES: Sequence[Case] = (
     Case("replication", "sync_standbys_missing", replication.missing_sync_standby, {"critical": 0}, "critical"),
     Case("replication", "slot_inactive", replication.unused_slot, {"warning": 0}),
     Case("replication", "slot_retained_bytes", replication.unused_slot, {"warning": 3 * MEGABYTE}),
-    Case("replication", "slot_safe_bytes", replication.limited_slot, {"critical": 4 * MEGABYTE}, "critical"),
+    Case("replication", "slot_used_percent", replication.limited_slot, {"critical": 15}, "critical"),
     Case("replication", "slot_lost", replication.lost_slot, {"warning": 0, "critical": 1}, "critical"),
     Case("replication", "subscription_down", replication.stopped_subscription, {"warning": 0}, database="subscriber"),
     Case("replication", "subscription_down", replication.disabled_subscription, {"warning": 0}, database="subscriber"),
@@ -115,6 +119,7 @@ CASES: Sequence[Case] = (
     # wal
     Case("wal", "archive_failing_seconds", wal.failing_archiver, {"warning": 0, "critical": 900}),
     Case("wal", "archive_queue_files", wal.archive_queue, {"warning": 3}, value=(4, 10)),
+    Case("wal", "archive_queue_seconds", wal.hung_archiver, {"warning": 0.3}),
     Case("wal", "wal_used_percent", wal.large_wal_directory, {"critical": 150}, "critical"),
     Case(
         "wal", "checkpoints_requested_percent", wal.requested_checkpoints, {"warning": 90, "floor": 5}, value=(100, 100)

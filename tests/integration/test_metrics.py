@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.waiting import wait_until
-from tests.integration.faults import databases, replication, sessions, tables
+from tests.integration.faults import databases, replication, sessions, tables, wal
 from tests.integration.faults.scene import database, held, running, schema, settled
 from tests.integration.runner import Health
 from tests.integration.servers import Server
@@ -214,6 +214,95 @@ def test_names_put_before_the_catalogue_do_not_mislead(server: Server, health: H
         )
         server.run(*trap, database=name)
         assert set(health("sessions", "tables", "server", login_db=name, databases=[name]).unavailable()) == set()
+
+
+def test_a_database_half_dropped_costs_nothing_else(server: Server, health: Health) -> None:
+    with databases.interrupted_drop(server) as name:
+        report = health("databases", "tables", databases=None)
+        assert report.unavailable() == {}
+        assert name not in {row["database"] for row in report.metrics["databases"]["database_sizes"]}
+        assert name not in {row["database"] for row in report.metrics["databases"]["database_activity"]}
+
+
+def test_databases_that_take_no_connections_age_too(server: Server, health: Health) -> None:
+    with database(server) as name:
+        server.run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", database="postgres")
+        ages = {
+            row["database"]: row["xid_age"] for row in health("databases").metrics["databases"]["database_activity"]
+        }
+    assert ages[name] > 0
+    assert ages["template0"] > 0
+
+
+def test_damage_of_the_shared_catalogues_is_counted_apart(health: Health) -> None:
+    shared = health("databases").metrics["databases"]["shared_catalogs"]
+    assert (shared["checksum_failures"], shared["last_checksum_failure"]) == (0, None)
+
+
+def test_statistics_that_were_never_reset_are_as_old_as_the_cluster(server: Server, health: Health) -> None:
+    """The upper half of the system identifier is the second in which initdb ran."""
+    assert server.value("SELECT stats_reset IS NULL FROM pg_stat_database WHERE datname = 'template0'")
+    age = "SELECT extract(epoch FROM clock_timestamp())::float8 - (system_identifier >> 32) FROM pg_control_system()"
+    before = server.value(age)
+    rows = health("databases").metrics["databases"]["database_activity"]
+    after = server.value(age)
+    (found,) = (row["statistics_age_seconds"] for row in rows if row["database"] == "template0")
+    assert before - 0.001 <= found <= after + 0.001
+
+
+def test_a_database_with_a_table_elsewhere_is_told_from_others(server: Server, health: Health) -> None:
+    with database(server) as name:
+        server.node.exec(["install", "-d", "-o", "postgres", "-m", "0700", "/var/lib/postgresql/elsewhere"])
+        server.run("CREATE TABLESPACE elsewhere LOCATION '/var/lib/postgresql/elsewhere'", database="postgres")
+        try:
+            server.run("CREATE TABLE t (n int) TABLESPACE elsewhere", database=name)
+            for user in ("postgres", "monitor", "plain"):
+                rows = health("databases", user=user).metrics["databases"]["database_sizes"]
+                assert {row["database"] for row in rows if row["other_tablespaces"]} == {name}
+            server.run("DROP TABLE t", "CHECKPOINT", database=name)
+        finally:
+            server.run("DROP TABLE IF EXISTS t", "DROP TABLESPACE elsewhere", database=name)
+
+
+def test_a_slot_that_waits_on_a_standby_is_no_finding(server: Server, health: Health) -> None:
+    server.run("SELECT pg_create_physical_replication_slot('in_reserve', true)", standby=True)
+    try:
+        report = health("replication", standby=True)
+        assert "in_reserve" in {slot["name"] for slot in report.metrics["replication"]["replication_slots"]}
+        assert report.findings("slot_inactive") == []
+    finally:
+        server.run("SELECT pg_drop_replication_slot('in_reserve')", standby=True)
+
+
+def test_a_first_failure_after_a_quiet_time_is_no_disaster(server: Server, health: Health) -> None:
+    """Failing for as long as a file waits, not for as long as there was nothing to archive."""
+    wal.switch(server)
+    success = "SELECT clock_timestamp() - last_archived_time > '1 s' FROM pg_stat_archiver"
+    settled(server, "the last success was a while ago", success)
+    waited = """
+        SELECT extract(epoch FROM clock_timestamp() - min(modification))::float8
+          FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"""
+    with wal.failing_archiver(server):
+        (finding,) = health("wal").findings("archive_failing_seconds")
+        assert finding["value"] <= server.value(waited)
+
+
+def test_an_idle_server_runs_no_transactions(server: Server, health: Health) -> None:
+    """However many databases there are to ask, our own questions are nobody's traffic."""
+    names = [f"idle{number}" for number in range(15)]
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(database(server, name))
+        report = health(
+            databases=names,
+            baseline={"transactions_per_second": 1000},
+            sample_seconds=2,
+            thresholds={"transaction_rate_deviation_percent": {"warning": 0}},
+        )
+    (finding,) = report.findings("transaction_rate_deviation_percent")
+    # Much less than all these questions, and more than the server does of its own accord.
+    assert report.metrics["databases"]["transaction_rate"]["transactions_per_second"] < 15
+    assert finding["value"] > 98
 
 
 def test_sizes_and_ages(server: Server, health: Health) -> None:

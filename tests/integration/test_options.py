@@ -25,8 +25,7 @@ SUBSETS = {
         (["wal", "sessions"], {"wal", "sessions"}),
         (["!bloat"], SUBSETS - {"bloat"}),
         (["all", "!bloat", "!tables"], SUBSETS - {"bloat", "tables"}),
-        (["!all", "server"], set()),
-        (["!all"], set()),
+        (["!all", "server"], {"server"}),
     ],
     ids=" ".join,
 )

@@ -56,3 +56,68 @@ def test_every_login_value_is_an_option_of_the_module(ansible: Ansible) -> None:
 def read(file: Path) -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return loaded
+
+
+NOWHERE = '''
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection import ConnectionBase
+
+DOCUMENTATION = """
+name: nowhere
+short_description: A host that is gone
+description: Nothing is reached through it.
+"""
+
+
+class Connection(ConnectionBase):
+    transport = "nowhere"
+
+    def _connect(self):
+        raise AnsibleConnectionFailure("no route to\\nhost")
+
+    def exec_command(self, cmd, in_data=None, sudoable=True):
+        self._connect()
+
+    def put_file(self, in_path, out_path):
+        self._connect()
+
+    def fetch_file(self, in_path, out_path):
+        self._connect()
+
+    def close(self):
+        pass
+'''
+
+
+def test_a_host_that_is_gone_is_reported_and_yesterdays_page_is_not_left(ansible: Ansible, closed_port: int) -> None:
+    plugins = ansible.home / ".ansible/plugins/connection"
+    plugins.mkdir(parents=True, exist_ok=True)
+    (plugins / "nowhere.py").write_text(NOWHERE, encoding="utf-8")
+    # Relative: it begins where the playbook was called.
+    reports = ansible.home / "reports"
+    reports.mkdir(exist_ok=True)
+    page = reports / "orders-db2.example.net.txt"
+    page.write_text("yesterday: OK\n", encoding="utf-8")
+    # How hosts are reached stands in an inventory: extra variables would reach for the control node the same way.
+    gone = ansible.home / "gone.yml"
+    hosts = {"orders-db2.example.net": {"ansible_connection": "nowhere"}}
+    rest = {name: {"ansible_connection": "local"} for name in ("orders-db1.example.net", "orders-db3.example.net")}
+    gone.write_text(yaml.safe_dump({"orders": {"hosts": {**hosts, **rest}}}), encoding="utf-8")
+    command = arguments(ansible, closed_port, health_report_dir="reports")
+    values = json.loads(command[-1])
+    del values["ansible_connection"]
+    result = ansible.run(*command[:-1], json.dumps(values), "-i", str(gone))
+    assert "orders-db2.example.net" in page.read_text(encoding="utf-8").splitlines()[0], result.stdout
+    assert "Ansible cannot reach the host: " in page.read_text(encoding="utf-8")
+    facts = json.loads((reports / "orders-db2.example.net.json").read_text(encoding="utf-8"))
+    assert facts["status"] == "down"
+    assert len(list(reports.glob("*.txt"))) == 5
+    # One line of the page to a line of the terminal, whatever format results are shown in.
+    shown = [line.strip() for line in result.stdout.splitlines()]
+    assert any(line.startswith('"orders-db2.example.net ') and line.endswith('DOWN",') for line in shown), result.stdout
+
+
+def test_a_level_to_fail_on_that_is_none_is_refused(ansible: Ansible, closed_port: int) -> None:
+    result = ansible.run(*arguments(ansible, closed_port, health_fail_on="criticl"))
+    assert result.returncode != 0
+    assert "health_fail_on is 'criticl': give one of critical, warning, never." in " ".join(result.stdout.split())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -55,3 +57,20 @@ def test_every_directory_is_either_for_users_or_ignored(shipped: set[str]) -> No
     """A new directory of the workshop has to be decided about, not shipped by accident."""
     top = {name.split("/")[0] for name in shipped if "/" in name}
     assert top <= {"changelogs", "docs", "inventories", "meta", "playbooks", "plugins", "roles"}
+
+
+def test_what_somebody_made_of_the_example_stays_at_home(tmp_path: Path, known_to_git: set[str]) -> None:
+    """It holds addresses, and may hold secrets."""
+    for name in known_to_git:
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / "tree" / name)
+    for mine in ("production", "eu-west", "staging.yml"):
+        secret = tmp_path / "tree/inventories" / mine / "secrets.yml"
+        secret.parent.mkdir()
+        secret.write_text("password: geheim\n", encoding="utf-8")
+    build = ("ansible-galaxy", "collection", "build", "--output-path", str(tmp_path), str(tmp_path / "tree"))
+    subprocess.run((f"{sys.prefix}/bin/{build[0]}", *build[1:]), check=True, capture_output=True)
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        inventories = {name.split("/")[1] for name in archive.getnames() if name.startswith("inventories/")}
+    assert inventories == {"example"}

@@ -142,13 +142,15 @@ def docs() -> Part:
     return Part(
         "docs",
         (
+            # It refuses a directory that others may write to, or that is missing.
+            Step("pages directory", ("install", "-d", "-m", "755", pages)),
             Step(
                 "antsibull-docs lint",
                 (".venv/bin/antsibull-docs", "lint-collection-docs", "--plugin-docs", "."),
+                env=(("HOME", "build/docs"),),
             ),
-            # It refuses a directory that others may write to, or that is missing.
-            Step("pages directory", ("install", "-d", "-m", "755", pages)),
-            Step("pages of the modules", (f".venv/bin/{render[0]}", *render[1:])),
+            # It keeps a log in the home directory, which is not ours to write to.
+            Step("pages of the modules", (f".venv/bin/{render[0]}", *render[1:]), env=(("HOME", "build/docs"),)),
             # -E: pages it did not read again would keep their warnings to themselves.
             Step(
                 "documentation site",

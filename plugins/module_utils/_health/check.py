@@ -39,7 +39,7 @@ class Measure:
     database: str | None = None
     # What the floor is compared with; without one the value is always judged.
     basis: float | None = None
-    # Where the check's own would not help this object.
+    # Where what remedies it depends on what was found; otherwise the check's own.
     remedy: str | None = None
 
 

@@ -17,7 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.check imp
 from ansible_collections.runbook.postgres.plugins.module_utils._health.checks import CHECKS
 from ansible_collections.runbook.postgres.plugins.module_utils._health.checks.others import custom_check
 from ansible_collections.runbook.postgres.plugins.module_utils._health.facts import facts
-from ansible_collections.runbook.postgres.plugins.module_utils._health.judge import Accepted, judge, matches
+from ansible_collections.runbook.postgres.plugins.module_utils._health.judge import Accepted, judge, matches, set_aside
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observe import observe
 from ansible_collections.runbook.postgres.plugins.module_utils._health.request import (
     Scope,
@@ -63,8 +63,9 @@ class Examination:
     def facts(self) -> dict[str, Any]:
         started = time.monotonic()
         observed = observe(self.connection, self.scope)
+        ignored = set_aside(observed, self.checks, self.levels, self.accepted)
         findings = judge(observed, self.checks, self.levels, self.accepted, self.scope.limit)
-        return facts(observed, findings, round((time.monotonic() - started) * 1000), self.scope.limit)
+        return facts(observed, findings, round((time.monotonic() - started) * 1000), self.scope.limit, ignored)
 
 
 def examine(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,4 +102,4 @@ def _accepted(rules: Sequence[Mapping[str, Any]], checks: Mapping[str, Check]) -
             raise Refused(
                 f"ignore names '{rule['check']}', which is no check: choose from {', '.join(sorted(checks))}."
             )
-    return tuple(Accepted(rule["check"], rule["object"]) for rule in rules)
+    return tuple(Accepted(rule["check"], rule["object"], rule["database"]) for rule in rules)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -30,13 +30,18 @@ _OWN_USE = ("monitor", "same_host", "settings_kept", "block_bytes", "now")
 
 
 def facts(
-    observed: Observed, findings: Sequence[Finding], duration_ms: int, limit: int | None = None
+    observed: Observed,
+    findings: Sequence[Finding],
+    duration_ms: int,
+    limit: int | None = None,
+    ignored: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     return {
         "status": status(observed, findings),
         "server": _server(observed),
         "metrics": _metrics(observed, limit),
         "findings": [_rounded(asdict(each)) for each in findings],
+        "ignored": dict(ignored or {}),
         "unavailable": [asdict(each) for each in observed.unavailable],
         "duration_ms": duration_ms,
     }

@@ -59,6 +59,8 @@ class Interview:
     def __init__(self, connection: Mapping[str, Any], scope: Scope) -> None:
         self.scope = scope
         self.observed = Observed()
+        # The databases whose own questions were asked.
+        self.examined: list[str] = []
         self._connection = connection
         self._deadline = Deadline(scope.total_seconds)
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -18,7 +19,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.check imp
     Levels,
     Measure,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
+from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed, Unavailable
 
 GRAVEST_FIRST = (CRITICAL, WARNING, INFO)
 
@@ -43,9 +44,11 @@ class Accepted:
 
     check: str
     object: str = "*"
+    database: str = "*"
 
     def covers(self, finding: Finding) -> bool:
-        return matches(finding.check, self.check) and matches(finding.object or "", self.object)
+        pairs = ((finding.check, self.check), (finding.object, self.object), (finding.database, self.database))
+        return all(matches(text or "", pattern) for text, pattern in pairs)
 
 
 def matches(text: str, pattern: str) -> bool:
@@ -60,14 +63,34 @@ def judge(
     accepted: Sequence[Accepted] = (),
     limit: int = 10,
 ) -> list[Finding]:
-    """The findings, the gravest first; of each check at most so many, the worst of them."""
+    """The findings, the gravest first; of each check at most so many, the worst of them.
+
+    A check that cannot make sense of what was seen is listed as unavailable and costs only itself.
+    """
     findings: list[Finding] = [] if observed.down is None else [_unreachable(observed.down)]
     for name, check in checks.items():
-        found = _findings(check, levels[name], check.measure(observed))
+        try:
+            found = list(_findings(check, levels[name], check.measure(observed)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is that check's alone
+            reason = f"what was seen could not be judged ({type(error).__name__}: {error}): report this as a fault"
+            observed.unavailable.append(Unavailable(name, " ".join(reason.split())))
+            continue
         kept = [each for each in found if not any(rule.covers(each) for rule in accepted)]
         kept.sort(key=lambda each: -each.value if check.above else each.value)
         findings += kept[:limit]
     return sorted(findings, key=lambda each: GRAVEST_FIRST.index(each.severity))
+
+
+def set_aside(
+    observed: Observed, checks: Mapping[str, Check], levels: Mapping[str, Levels], accepted: Sequence[Accepted]
+) -> dict[str, int]:
+    """How many findings of each check were accepted: what is not looked at any more is not to be forgotten."""
+    counts: dict[str, int] = {}
+    for name, check in checks.items():
+        for each in _findings(check, levels[name], check.measure(observed)) if accepted else ():
+            if any(rule.covers(each) for rule in accepted):
+                counts[name] = counts.get(name, 0) + 1
+    return counts
 
 
 def status(observed: Observed, findings: Sequence[Finding]) -> str:
@@ -87,6 +110,40 @@ def severity(check: Check, levels: Levels, value: float) -> str | None:
     return None
 
 
+# By what the driver or the server said; a server that speaks another language gets the general advice.
+_WAYS_IN = (
+    (
+        re.compile(r"authentication failed|no password supplied|no pg_hba.conf entry|role .* does not exist"),
+        "The server answers and does not let this login in: look at login_user, its password and pg_hba.conf.",
+    ),
+    (
+        re.compile(r"database .* does not exist"),
+        "The server answers: look at login_db.",
+    ),
+    (
+        re.compile(r"certificate|\bSSL\b|root\.crt"),
+        "Look at ssl_mode, ca_cert and the names in the server's certificate.",
+    ),
+    (
+        re.compile(r"could not translate host name"),
+        "Look at login_host and the name service.",
+    ),
+    (
+        re.compile(r"starting up|shutting down|not yet accepting|recovery mode"),
+        "Wait, and read in the server log how far it is.",
+    ),
+    (
+        re.compile(r"too many (?:clients|connections)|connection slots"),
+        "The server answers and every connection is taken: end idle sessions, and look for who opens them.",
+    ),
+    (
+        re.compile(r"Connection refused|No such file or directory"),
+        "Nothing listens there: look at the service and its log, then at login_port and listen_addresses.",
+    ),
+)
+_ANY_WAY_IN = "Look at the service, its log, the disk and the network; then at pg_hba.conf and max_connections."
+
+
 def _unreachable(reason: str) -> Finding:
     """Not a check: it has no level to set and cannot be accepted."""
     return Finding(
@@ -99,7 +156,7 @@ def _unreachable(reason: str) -> Finding:
         object=None,
         database=None,
         message=reason,
-        remedy="Look at the service, its log, the disk and the network; then at pg_hba.conf and max_connections.",
+        remedy=next((remedy for words, remedy in _WAYS_IN if words.search(reason)), _ANY_WAY_IN),
     )
 
 

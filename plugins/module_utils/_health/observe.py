@@ -18,7 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.observers
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.disks import ask_disks
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.plain import ask
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.pooler import ask_pooler
-from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.rate import RateSample
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.rate import ask_rate
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.sequences import ask_sequences
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.standby import ask_standby
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.statements import (
@@ -43,7 +43,7 @@ def observe(connection: Mapping[str, Any], scope: Scope) -> Observed:
 
 def _ask_server(interview: Interview) -> None:
     with interview.begin() as session:
-        sample = RateSample.opened(interview, session)
+        ask_rate(interview, session)
         for probe in _probes(interview, CLUSTER):
             if probe is STANDBY:
                 ask_standby(interview, session)
@@ -56,8 +56,6 @@ def _ask_server(interview: Interview) -> None:
         for name in dict.fromkeys([*examined, *named]):
             if name != interview.home:
                 _ask_elsewhere(interview, name, examined=name in examined)
-        if sample is not None:
-            sample.close(interview, session)
     settle_statements(interview)
 
 
@@ -91,6 +89,7 @@ def _ask_elsewhere(interview: Interview, name: str, examined: bool) -> None:
 
 def _ask_database(interview: Interview, session: Session, name: str, examined: bool) -> None:
     if examined:
+        interview.examined.append(name)
         for probe in _probes(interview, DATABASE):
             ask(interview, session, probe, name)
         ask_sequences(interview, session, name)

@@ -13,6 +13,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._connection impor
 _IGNORE: dict[str, Any] = {
     "check": {"type": "str", "required": True},
     "object": {"type": "str", "default": "*"},
+    "database": {"type": "str", "default": "*"},
 }
 
 _CHECKS: dict[str, Any] = {

@@ -162,13 +162,14 @@ def _wal(metrics: Facts) -> Iterable[str]:
 
 def _disks(metrics: Facts) -> Iterable[str]:
     for row in _rows(metrics, "storage", "disks"):
-        yield f"{row['path']}: {row['used_percent']:.0f} % of {shown_bytes(row['total_bytes'])} ({row['purpose']})"
+        left = shown_bytes(row["total_bytes"] - row["used_bytes"])
+        yield f"{row['path']}: {row['used_percent']:.0f} % used, {left} left ({row['purpose']})"
 
 
 def _tables(metrics: Facts) -> Iterable[str]:
-    for row in sorted(_rows(metrics, "tables", "tables"), key=lambda each: -each["bytes"])[:5]:
+    for row in sorted(_rows(metrics, "tables", "tables"), key=lambda each: -each["total_bytes"])[:5]:
         yield (
-            f"{row['database']} {row['table']}: {shown_bytes(row['bytes'])}, {row['live_rows']:,} rows, "
+            f"{row['database']} {row['table']}: {shown_bytes(row['total_bytes'])}, {row['live_rows']:,} rows, "
             f"{row['dead_rows']:,} dead"
         )
 
@@ -226,6 +227,13 @@ def _branch(tree: Facts, depth: int) -> list[str]:
     for waiter in tree["blocks"]:
         lines += _branch(waiter, depth + 1)
     return lines
+
+
+def _ignored(ignored: Mapping[str, int], paint: Paint) -> str:
+    if not ignored:
+        return ""
+    checks = ", ".join(f"{check} {count}" for check, count in sorted(ignored.items()))
+    return "\n".join([paint(f"IGNORED  {sum(ignored.values())}", "quiet"), *_wrapped(checks, "  ", "  ")])
 
 
 def _shortened(text: str, width: int) -> str:

@@ -62,23 +62,26 @@ class Scope:
 
 
 def chosen_subsets(words: Sequence[str]) -> frozenset[str]:
-    """The subsets that gather_subset names, as setup reads it: names add, !names take away."""
-    chosen: set[str] = set()
-    dropped: set[str] = set()
+    """The subsets that gather_subset names, read as setup reads it.
+
+    A name adds, !name leaves out, and only exclusions mean everything else.
+    What is named stays also beside !all, which is how one asks for little.
+    """
     for word in words:
-        target, name = (dropped, word[1:]) if word.startswith("!") else (chosen, word)
-        if name == "all":
-            target.update(SUBSETS)
-        elif name in SUBSETS:
-            target.add(name)
-        else:
+        if word.lstrip("!") not in (*SUBSETS, "all") or word.startswith("!!"):
             raise Refused(
-                f"gather_subset names '{name}', which does not exist: choose from all, {', '.join(SUBSETS)}, "
-                "each with ! before it to leave it out."
+                f"gather_subset names '{word.lstrip('!')}', which does not exist: choose from all, "
+                f"{', '.join(SUBSETS)}, each with ! before it to leave it out."
             )
-    if not any(not word.startswith("!") for word in words):
-        chosen.update(SUBSETS)
-    return frozenset(chosen - dropped)
+    added = {word for word in words if not word.startswith("!")}
+    dropped = {word[1:] for word in words if word.startswith("!")}
+    everything = "all" in added or not (added or "all" in dropped)
+    chosen = frozenset((set(SUBSETS) if everything else added) - dropped)
+    if not chosen:
+        raise Refused(
+            f"gather_subset {list(words)} leaves nothing to look at: name what to look at, such as [all, '!bloat']."
+        )
+    return chosen
 
 
 def custom_queries(checks: Sequence[Mapping[str, Any]]) -> tuple[CustomQuery, ...]:

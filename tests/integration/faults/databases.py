@@ -95,12 +95,65 @@ def held_horizon(server: Server) -> Iterator[str]:
         yield f"session pid {pid}"
 
 
+BURN = ("CREATE TABLE scene.t (n int)", *["INSERT INTO scene.t VALUES (1)"] * 25)
+
+
+@contextlib.contextmanager
+def writing_transaction(server: Server) -> Iterator[str]:
+    """A writer that sits between two statements of its transaction: a number of its own, and no snapshot."""
+    with (
+        schema(server, "CREATE TABLE scene.mine (n int)"),
+        held(server, "INSERT INTO scene.mine VALUES (1)") as pid,
+    ):
+        server.run(*BURN)
+        bare = "SELECT backend_xmin IS NULL AND backend_xid IS NOT NULL FROM pg_stat_activity WHERE pid = %s"
+        settled(server, "the writer holds no snapshot", bare, [pid])
+        yield f"session pid {pid}"
+
+
+@contextlib.contextmanager
+def old_slot(server: Server) -> Iterator[str]:
+    """A logical slot nobody reads from keeps the catalogue's dead rows."""
+    server.run("SELECT pg_create_logical_replication_slot('old_slot', 'test_decoding')")
+    try:
+        with schema(server, *BURN):
+            yield "slot old_slot"
+    finally:
+        server.run("SELECT pg_drop_replication_slot('old_slot')")
+
+
+@contextlib.contextmanager
+def old_prepared_transaction(server: Server) -> Iterator[str]:
+    with schema(server, "CREATE TABLE scene.mine (n int)"):
+        server.run("BEGIN", "INSERT INTO scene.mine VALUES (1)", "PREPARE TRANSACTION 'old'")
+        try:
+            server.run(*BURN)
+            yield "prepared transaction old"
+        finally:
+            server.run("ROLLBACK PREPARED 'old'")
+
+
 @contextlib.contextmanager
 def large_database(server: Server) -> Iterator[str]:
     with database(server) as name:
         rows = "CREATE TABLE t AS SELECT n, repeat('x', 500) AS pad FROM generate_series(1, 60000) n"
         server.run(rows, database=name)
         yield name
+
+
+@contextlib.contextmanager
+def interrupted_drop(server: Server) -> Iterator[str]:
+    """What a DROP DATABASE leaves that was interrupted: the mark, and no directory to measure."""
+    with database(server) as name:
+        directory = server.value("SELECT 'base/' || oid FROM pg_database WHERE datname = %s", [name])
+        place = f"{server.primary.data_directory}/{directory}"
+        server.run("UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'scratch'", database="postgres")
+        server.node.exec(["mv", place, f"{place}.away"])
+        try:
+            yield name
+        finally:
+            server.node.exec(["mv", f"{place}.away", place])
+            server.run("UPDATE pg_database SET datconnlimit = -1 WHERE datname = 'scratch'", database="postgres")
 
 
 @contextlib.contextmanager

@@ -44,6 +44,28 @@ def archive_queue(server: Server) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def hung_archiver(server: Server) -> Iterator[None]:
+    """An archive_command that does not end: nothing fails, and a file waits."""
+    hangs = "/tmp/archive_hangs"
+    server.node.exec(["touch", hangs])
+    server.setting(archive_command=f"while test -e {hangs}; do sleep 0.1; done")
+    try:
+        settled(server, "the command counts", "SELECT current_setting('archive_command') LIKE 'while%'")
+        switch(server)
+        old = """
+            SELECT clock_timestamp() - min(modification) > '0.5 s'
+              FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"""
+        settled(server, "a file waits", old)
+        yield None
+    finally:
+        server.node.exec(["rm", hangs])
+        server.setting(archive_command=None)
+        switch(server)
+        empty = "SELECT count(*) = 0 FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
+        settled(server, "the queue is empty", empty)
+
+
+@contextlib.contextmanager
 def large_wal_directory(server: Server) -> Iterator[None]:
     """More WAL than max_wal_size foresees, kept by a slot."""
     size = server.value("SHOW max_wal_size")

@@ -29,7 +29,7 @@ def test_a_gap_is_named_with_its_reason() -> None:
 
 def test_a_server_that_is_down_is_not_measured() -> None:
     with pytest.raises(LabError, match="refused"):
-        health.refuse_gaps(facts(status="down", down_reason="PostgreSQL refused the connection."))
+        health.refuse_gaps(facts(status="down", findings=[{"message": "PostgreSQL refused the connection."}]))
 
 
 def said(result: dict[str, Any]) -> str:

@@ -32,10 +32,12 @@ class Cluster:
         _deadline: object,
         settings: Mapping[str, str] | None = None,
         _statement_seconds: float | None = None,
+        called: str = "PostgreSQL",
     ) -> FakeSession:
         name = parameters["dbname"]
         self.connected.append(name)
         self.settings.append(settings)
+        assert called == ("PgBouncer" if name == "pgbouncer" else "PostgreSQL")
         found = self.databases[name]
         if isinstance(found, Exception):
             raise found

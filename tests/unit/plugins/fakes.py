@@ -18,10 +18,6 @@ class FakeSession:
         self.values: list[Any] = []
         self.closed = False
 
-    @property
-    def statements(self) -> int:
-        return len(self.asked)
-
     def __enter__(self) -> FakeSession:
         return self
 

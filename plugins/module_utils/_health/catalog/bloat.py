@@ -143,10 +143,11 @@ UNESTIMATED = Probe(
         13: """
 SELECT count(*) FILTER (WHERE NOT may_read)::int AS forbidden,
        count(*) FILTER (WHERE may_read AND NOT has_statistics)::int AS never_analyzed
-  FROM (SELECT has_table_privilege(c.oid, 'SELECT') AS may_read,
-               pg_stat_get_last_analyze_time(c.oid) IS NOT NULL
-                 OR pg_stat_get_last_autoanalyze_time(c.oid) IS NOT NULL AS has_statistics
+  FROM (SELECT has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS may_read,
+               EXISTS (SELECT FROM pg_stats s WHERE s.schemaname = n.nspname AND s.tablename = c.relname)
+                 AS has_statistics
           FROM pg_class c
+          JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'm') AND c.oid >= 16384 AND c.relpersistence <> 't'
            AND c.relpages >= 1048576 / %(block_bytes)s) large
 """

@@ -26,6 +26,8 @@ class DatabaseActivity:
     temp_bytes: int
     temp_bytes_per_hour: float
     checksum_failures: int
+    last_checksum_failure: str | None
+    last_checksum_failure_seconds: float | None
     recovery_conflicts: int
     statistics_age_seconds: float
     xid_age: int
@@ -34,6 +36,7 @@ class DatabaseActivity:
     mxid_used_percent: float
 
 
+# Databases that take no connections age like all others, and keep the cluster's oldest ids.
 # Statistics that were never reset began with the cluster, whose birth is kept
 # in the upper half of the system identifier. Rates are over an hour at least:
 # one event a second after a reset is not three thousand in an hour.
@@ -50,7 +53,10 @@ SELECT d.datname::text AS database, s.numbackends AS sessions,
        s.deadlocks, (s.deadlocks * 3600.0 / greatest(age.seconds, 3600))::float8 AS deadlocks_per_hour,
        s.temp_files, s.temp_bytes,
        (s.temp_bytes * 3600.0 / greatest(age.seconds, 3600))::float8 AS temp_bytes_per_hour,
-       coalesce(s.checksum_failures, 0) AS checksum_failures, s.conflicts AS recovery_conflicts,
+       coalesce(s.checksum_failures, 0) AS checksum_failures,
+       to_char(s.checksum_last_failure AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS last_checksum_failure,
+       extract(epoch FROM clock_timestamp() - s.checksum_last_failure)::float8 AS last_checksum_failure_seconds,
+       s.conflicts AS recovery_conflicts,
        age.seconds AS statistics_age_seconds,
        age(d.datfrozenxid) AS xid_age,
        (100.0 * age(d.datfrozenxid) / 2147483648)::float8 AS xid_used_percent,
@@ -62,8 +68,33 @@ SELECT d.datname::text AS database, s.numbackends AS sessions,
  CROSS JOIN LATERAL (
        SELECT extract(epoch FROM clock_timestamp() - coalesce(s.stats_reset, cluster.made))::float8 AS seconds
        ) age
- WHERE d.datallowconn
+ WHERE d.datconnlimit <> -2
  ORDER BY d.datname
+"""
+    },
+)
+
+
+@dataclass(frozen=True)
+class SharedCatalogs:
+    checksum_failures: int
+    last_checksum_failure: str | None
+    last_checksum_failure_seconds: float | None
+
+
+# Roles, databases and tablespaces belong to no database, and are counted apart.
+SHARED_CATALOGS = Probe(
+    name="shared_catalogs",
+    subset="databases",
+    row=SharedCatalogs,
+    single=True,
+    sql={
+        13: """
+SELECT coalesce(checksum_failures, 0) AS checksum_failures,
+       to_char(checksum_last_failure AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS last_checksum_failure,
+       extract(epoch FROM clock_timestamp() - checksum_last_failure)::float8 AS last_checksum_failure_seconds
+  FROM pg_stat_database
+ WHERE datid = 0
 """
     },
 )
@@ -73,21 +104,44 @@ SELECT d.datname::text AS database, s.numbackends AS sessions,
 class DatabaseSize:
     database: str
     bytes: int
+    other_tablespaces: bool
 
 
 DATABASE_SIZES = Probe(
     name="database_sizes",
     subset="databases",
     row=DatabaseSize,
+    # A size is that of all tablespaces together; which of them a database uses is known.
     # Without pg_read_all_stats only databases the role may connect to are measured.
     sql={
         13: """
-SELECT datname::text AS database, pg_database_size(oid) AS bytes
-  FROM pg_database
- WHERE has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE')
+SELECT database, bytes, other_tablespaces
+  FROM (SELECT datname::text AS database, pg_database_size(oid) AS bytes,
+               oid IN (SELECT pg_tablespace_databases(t.oid)
+                         FROM pg_tablespace t
+                        WHERE pg_tablespace_location(t.oid) <> '') AS other_tablespaces
+          FROM pg_database
+         WHERE datconnlimit <> -2
+           AND (has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE'))) measured
+ WHERE bytes IS NOT NULL -- one that is dropped at this moment
  ORDER BY 2 DESC
 """
     },
+)
+
+
+@dataclass(frozen=True)
+class InvalidDatabase:
+    database: str
+
+
+# A DROP DATABASE that was interrupted leaves its entry behind, marked so that
+# nobody can connect, and some of its files.
+INVALID_DATABASES = Probe(
+    name="invalid_databases",
+    subset="databases",
+    row=InvalidDatabase,
+    sql={13: "SELECT datname::text AS database FROM pg_database WHERE datconnlimit = -2 ORDER BY datname"},
 )
 
 
@@ -100,6 +154,8 @@ class XminHolder:
     transactions: int
 
 
+# A transaction that has written holds back vacuum by its own number, between its
+# statements too. Sessions that VACUUM do not: the server leaves them out itself.
 XMIN_HOLDERS = Probe(
     name="xmin_holders",
     subset="databases",
@@ -108,9 +164,12 @@ XMIN_HOLDERS = Probe(
     sql={
         13: """
 SELECT kind, name, transactions
-  FROM (SELECT 'session' AS kind, 'pid ' || pid AS name, age(backend_xmin) AS transactions
+  FROM (SELECT 'session' AS kind, 'pid ' || pid AS name,
+               greatest(age(backend_xid), age(backend_xmin)) AS transactions
           FROM pg_stat_activity
-         WHERE backend_xmin IS NOT NULL AND backend_type <> 'walsender' AND pid <> pg_backend_pid()
+         WHERE (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL)
+           AND backend_type NOT IN ('walsender', 'autovacuum worker') AND pid <> pg_backend_pid()
+           AND pid NOT IN (SELECT v.pid FROM pg_stat_progress_vacuum v)
         UNION ALL
         SELECT 'replica', coalesce(nullif(application_name, ''), 'pid ' || pid), age(backend_xmin)
           FROM pg_stat_replication
@@ -128,4 +187,4 @@ SELECT kind, name, transactions
     },
 )
 
-PROBES = (DATABASE_ACTIVITY, DATABASE_SIZES, XMIN_HOLDERS)
+PROBES = (DATABASE_ACTIVITY, SHARED_CATALOGS, DATABASE_SIZES, INVALID_DATABASES, XMIN_HOLDERS)

@@ -89,8 +89,8 @@ SELECT n.nspname || '.' || t.relname AS "table", n.nspname || '.' || c.relname A
  CROSS JOIN (SELECT coalesce(pg_stat_get_db_stat_reset_time(d.oid), to_timestamp(s.system_identifier >> 32)) AS at
                FROM pg_database d, pg_control_system() s
               WHERE d.datname = current_database()) began
- WHERE c.relkind = 'i' AND NOT c.relispartition
-   AND c.oid >= 16384 AND n.nspname <> 'pg_toast' AND t.relpersistence <> 't'
+ WHERE c.relkind = 'i' AND NOT c.relispartition AND c.oid >= 16384
+   AND n.nspname <> 'pg_toast' AND t.relpersistence <> 't'
    AND i.indisvalid AND NOT (i.indisunique OR i.indisexclusion OR i.indisclustered OR i.indisreplident)
    AND pg_stat_get_numscans(i.indexrelid) = 0
  ORDER BY c.relpages DESC, 1, 2

@@ -150,6 +150,7 @@ class Subscription:
     running: bool
     apply_errors: int | None
     sync_errors: int | None
+    errors_since_seconds: float | None
 
 
 _SUBSCRIPTIONS = """
@@ -163,9 +164,10 @@ _WORKER = "FROM pg_stat_subscription w WHERE w.subid = s.oid"
 # its database, which the worker is connected to.
 _WORKER_BY_NAME = """FROM pg_stat_subscription w JOIN pg_stat_activity a ON a.pid = w.pid
                 WHERE w.subname = s.subname AND a.datid = s.subdbid"""
-_NO_ERRORS = """NULL::bigint AS apply_errors, NULL::bigint AS sync_errors
+_NO_ERRORS = """NULL::bigint AS apply_errors, NULL::bigint AS sync_errors, NULL::float8 AS errors_since_seconds
   FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"""
-_ERRORS = """e.apply_error_count AS apply_errors, e.sync_error_count AS sync_errors
+_ERRORS = """e.apply_error_count AS apply_errors, e.sync_error_count AS sync_errors,
+       extract(epoch FROM clock_timestamp() - e.stats_reset)::float8 AS errors_since_seconds
   FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
   LEFT JOIN pg_stat_subscription_stats e ON e.subid = s.oid"""
 

@@ -39,16 +39,13 @@ class SequenceRange:
 
 # What the listing finds is what the reading is composed from. Unlogged sequences
 # are empty on a standby, which refuses to read them.
+# The columns a sequence feeds are those that own it and those whose default calls it.
 LISTING = """
 SELECT n.nspname::text AS schema, c.relname::text AS name,
        CASE WHEN s.seqincrement > 0 THEN s.seqmin ELSE s.seqmax END AS first,
        CASE WHEN s.seqincrement > 0
-            THEN least(s.seqmax, CASE a.atttypid WHEN 'int2'::regtype THEN 32767
-                                                 WHEN 'int4'::regtype THEN 2147483647
-                                                 ELSE s.seqmax END)
-            ELSE greatest(s.seqmin, CASE a.atttypid WHEN 'int2'::regtype THEN -32768
-                                                    WHEN 'int4'::regtype THEN -2147483648
-                                                    ELSE s.seqmin END)
+            THEN least(s.seqmax, CASE fed.bytes WHEN 2 THEN 32767 WHEN 4 THEN 2147483647 END)
+            ELSE greatest(s.seqmin, CASE fed.bytes WHEN 2 THEN -32768 WHEN 4 THEN -2147483648 END)
        END AS "end",
        has_sequence_privilege(s.seqrelid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS readable,
        s.seqrelid IN (SELECT l.relation
@@ -58,9 +55,21 @@ SELECT n.nspname::text AS schema, c.relname::text AS name,
   FROM pg_sequence s
   JOIN pg_class c ON c.oid = s.seqrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
-  LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
-        AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
-  LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+ CROSS JOIN LATERAL (
+       SELECT min(a.attlen)::int AS bytes
+         FROM (SELECT d.refobjid AS relation, d.refobjsubid AS number
+                 FROM pg_depend d
+                WHERE d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
+                  AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+               UNION ALL
+               SELECT f.adrelid, f.adnum
+                 FROM pg_depend d
+                 JOIN pg_attrdef f ON f.oid = d.objid
+                WHERE d.classid = 'pg_attrdef'::regclass
+                  AND d.refclassid = 'pg_class'::regclass AND d.refobjid = s.seqrelid) used
+         JOIN pg_attribute a ON a.attrelid = used.relation AND a.attnum = used.number
+                            AND a.atttypid IN ('int2'::regtype, 'int4'::regtype)
+       ) fed
  WHERE NOT s.seqcycle AND c.relpersistence <> 't' AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
 """
 

@@ -38,7 +38,7 @@ SELECT current_setting('server_version') AS version,
 DATABASES = """
 SELECT datname::text AS name
   FROM pg_database
- WHERE datallowconn AND NOT datistemplate AND has_database_privilege(oid, 'CONNECT')
+ WHERE datallowconn AND datconnlimit <> -2 AND NOT datistemplate AND has_database_privilege(oid, 'CONNECT')
  ORDER BY datname
 """
 

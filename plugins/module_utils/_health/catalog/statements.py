@@ -56,7 +56,7 @@ STATEMENTS = Probe(
     row=Statement,
     sql={},
     needs_monitor=True,
-    advice="add pg_stat_statements to shared_preload_libraries, restart, and CREATE EXTENSION pg_stat_statements",
+    advice="CREATE EXTENSION pg_stat_statements in one of them; it has to be in shared_preload_libraries",
 )
 
 PROBES = (STATEMENTS,)

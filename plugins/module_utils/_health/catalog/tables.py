@@ -27,6 +27,8 @@ class Table:
 
     table: str
     bytes: int
+    # With its indexes and what is stored beside it because it is long.
+    total_bytes: int
     live_rows: int
     dead_rows: int
     dead_percent: float
@@ -47,12 +49,21 @@ TABLES = Probe(
     row=Table,
     sql={
         13: """
-WITH counted AS MATERIALIZED (
+WITH indexed AS MATERIALIZED (
+  SELECT i.indrelid, sum(c.relpages)::bigint AS pages
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+   GROUP BY i.indrelid
+), counted AS MATERIALIZED (
   SELECT c.oid, c.relnamespace, c.relname, c.relpages::bigint * %(block_bytes)s AS bytes,
+         (c.relpages::bigint + coalesce(own.pages, 0) + coalesce(t.relpages, 0) + coalesce(long.pages, 0))
+           * %(block_bytes)s AS total_bytes,
          pg_stat_get_live_tuples(c.oid) AS live_rows, pg_stat_get_dead_tuples(c.oid) AS dead_rows,
          pg_stat_get_tuples_updated(c.oid) AS updates, pg_stat_get_tuples_hot_updated(c.oid) AS hot_updates,
          pg_stat_get_numscans(c.oid) AS sequential_scans, pg_stat_get_tuples_returned(c.oid) AS rows_scanned
     FROM pg_class c
+    LEFT JOIN indexed own ON own.indrelid = c.oid
+    LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
+    LEFT JOIN indexed long ON long.indrelid = t.oid
    WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384
 ), weighed AS (
   SELECT *,
@@ -61,7 +72,7 @@ WITH counted AS MATERIALIZED (
          1.0 * rows_scanned / nullif(sequential_scans, 0) AS rows_per_sequential_scan
     FROM counted
 ), chosen AS (
-  (SELECT oid FROM weighed WHERE bytes > 0 ORDER BY bytes DESC LIMIT %(limit)s)
+  (SELECT oid FROM weighed WHERE total_bytes > 0 ORDER BY total_bytes DESC LIMIT %(limit)s)
   UNION
   (SELECT oid FROM weighed WHERE dead_rows > 0 ORDER BY dead_rows DESC LIMIT %(limit)s)
   UNION
@@ -73,7 +84,7 @@ WITH counted AS MATERIALIZED (
   (SELECT oid FROM weighed WHERE sequential_scans > 0 AND sequential_scans >= %(rows_per_sequential_scan_floor)s
     ORDER BY rows_per_sequential_scan DESC LIMIT %(limit)s)
 )
-SELECT n.nspname || '.' || w.relname AS "table", w.bytes, w.live_rows, w.dead_rows,
+SELECT n.nspname || '.' || w.relname AS "table", w.bytes, w.total_bytes, w.live_rows, w.dead_rows,
        coalesce(w.dead_percent, 0)::float8 AS dead_percent, w.updates,
        w.hot_update_percent::float8 AS hot_update_percent, w.sequential_scans,
        coalesce(w.rows_per_sequential_scan, 0)::float8 AS rows_per_sequential_scan,
@@ -82,7 +93,7 @@ SELECT n.nspname || '.' || w.relname AS "table", w.bytes, w.live_rows, w.dead_ro
   FROM weighed w
   JOIN chosen USING (oid)
   JOIN pg_namespace n ON n.oid = w.relnamespace
- ORDER BY w.bytes DESC, 1
+ ORDER BY w.total_bytes DESC, 1
 """
     },
 )
@@ -91,6 +102,7 @@ SELECT n.nspname || '.' || w.relname AS "table", w.bytes, w.live_rows, w.dead_ro
 @dataclass(frozen=True)
 class VacuumBacklog:
     tables_due: int
+    tables_excluded: int
 
 
 # Autovacuum's own arithmetic, with the tables' own settings: those that are
@@ -103,21 +115,40 @@ VACUUM_BACKLOG = Probe(
     row=VacuumBacklog,
     sql={
         13: """
-SELECT count(*)::int AS tables_due
-  FROM pg_class c
- CROSS JOIN (SELECT current_setting('autovacuum_vacuum_threshold')::float8 AS base,
-                    current_setting('autovacuum_vacuum_scale_factor')::float8 AS share) server
+WITH server AS (
+  SELECT current_setting('autovacuum_vacuum_threshold')::float8 AS base,
+         current_setting('autovacuum_vacuum_scale_factor')::float8 AS share,
+         current_setting('autovacuum_vacuum_insert_threshold')::float8 AS insert_base,
+         current_setting('autovacuum_vacuum_insert_scale_factor')::float8 AS insert_share
+), counted AS (
+  -- Most tables have neither dead nor new rows and need no arithmetic.
+  SELECT c.oid, c.reloptions, greatest(c.reltuples, 0) AS rows,
+         pg_stat_get_dead_tuples(c.oid) AS dead, pg_stat_get_ins_since_vacuum(c.oid) AS inserted
+    FROM pg_class c
+   WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
+     AND (pg_stat_get_dead_tuples(c.oid) > 0 OR pg_stat_get_ins_since_vacuum(c.oid) > 0)
+)
+SELECT count(*) FILTER (WHERE coalesce(own.enabled, true))::int AS tables_due,
+       count(*) FILTER (WHERE NOT own.enabled)::int AS tables_excluded
+  FROM counted c
+ CROSS JOIN server
   LEFT JOIN LATERAL (
-       SELECT max(option_value::float8) FILTER (WHERE option_name = 'autovacuum_vacuum_threshold') AS base,
-              max(option_value::float8) FILTER (WHERE option_name = 'autovacuum_vacuum_scale_factor') AS share
+       SELECT max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_threshold')::float8 AS base,
+              max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_scale_factor')::float8 AS share,
+              max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_insert_threshold')::float8
+                AS insert_base,
+              max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_insert_scale_factor')::float8
+                AS insert_share,
+              max(option_value) FILTER (WHERE option_name = 'autovacuum_enabled')::bool AS enabled
          FROM pg_options_to_table(c.reloptions)
-        WHERE option_name IN ('autovacuum_vacuum_threshold', 'autovacuum_vacuum_scale_factor')
        ) own ON c.reloptions IS NOT NULL
- WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
-   AND pg_stat_get_dead_tuples(c.oid) >
-       coalesce(own.base, server.base) + coalesce(own.share, server.share) * greatest(c.reltuples, 0)
-   AND pg_stat_get_dead_tuples(c.oid) > 0 -- most tables need no arithmetic
-   AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum p WHERE p.relid = c.oid)
+ WHERE (c.dead > coalesce(own.base, server.base) + coalesce(own.share, server.share) * c.rows
+        -- A threshold of -1 turns off vacuuming for inserts alone.
+        OR coalesce(own.insert_base, server.insert_base) >= 0
+           AND c.inserted > coalesce(own.insert_base, server.insert_base)
+                            + coalesce(own.insert_share, server.insert_share) * c.rows)
+   AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum p
+                    WHERE p.relid = c.oid AND p.datname = current_database())
 """
     },
 )
@@ -152,7 +183,8 @@ SELECT n.nspname || '.' || p.relname AS "table", count(c.oid)::int AS partitions
                              FILTER (WHERE c.oid IS DISTINCT FROM t.partdefid))[:1000], '{}')
             ELSE '{}' END AS bounds,
        max(c.relname::text) FILTER (WHERE c.oid = t.partdefid) AS default_partition,
-       coalesce(max(pg_stat_get_live_tuples(c.oid)) FILTER (WHERE c.oid = t.partdefid), 0)::bigint AS default_rows,
+       coalesce(max(greatest(pg_stat_get_live_tuples(c.oid), c.reltuples))
+                  FILTER (WHERE c.oid = t.partdefid), 0)::bigint AS default_rows,
        coalesce(array_agg(pn.nspname || '.' || c.relname) FILTER (WHERE {pending}), '{}') AS detach_pending
   FROM pg_partitioned_table t
   JOIN pg_class p ON p.oid = t.partrelid
@@ -164,7 +196,8 @@ SELECT n.nspname || '.' || p.relname AS "table", count(c.oid)::int AS partitions
  ORDER BY 1
 """
 
-# Bounds hold constants only, so pg_get_expr() needs no relation, and taking
+# A standby counts no rows, and statistics may be reset: then the estimate of
+# the last analyze stands for them. Bounds hold constants only, so pg_get_expr() needs no relation, and taking
 # none it waits for no lock.
 PARTITIONED_TABLES = Probe(
     name="partitioned_tables",

@@ -20,6 +20,7 @@ class Archiver:
     last_failed_wal: str | None
     failing: bool
     seconds_since_success: float | None
+    seconds_since_failure: float | None
 
 
 # Failing means that the newest attempt failed. Without any success yet, the
@@ -35,7 +36,8 @@ SELECT current_setting('archive_mode') AS mode, archived_count AS archived, fail
        last_archived_wal, last_failed_wal,
        coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing,
        extract(epoch FROM clock_timestamp() - coalesce(last_archived_time, stats_reset))::float8
-         AS seconds_since_success
+         AS seconds_since_success,
+       extract(epoch FROM clock_timestamp() - last_failed_time)::float8 AS seconds_since_failure
   FROM pg_stat_archiver
 """
     },

@@ -17,6 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.check imp
     Measure,
     shown_bytes,
     shown_count,
+    shown_seconds,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 
@@ -38,6 +39,42 @@ def _activity(
     return measure
 
 
+_RELEASE = {
+    "session": "SELECT pg_terminate_backend(pid) ends it; let the application keep its transactions short.",
+    "replica": "Look for long queries on the replica, or set hot_standby_feedback = off there and have them cancelled.",
+    "slot": "Bring its reader back, or SELECT pg_drop_replication_slot() if it has none any more; "
+    "where that is a replica with hot_standby_feedback, look for long queries there.",
+    "prepared transaction": "Ask its transaction manager, then COMMIT PREPARED or ROLLBACK PREPARED in its database.",
+}
+
+
+# The server counts damaged pages as long as its statistics live, restored or not. Base
+# backups read every page, so that one which is still damaged is met again within days.
+_STILL_DAMAGED_SECONDS = 7 * 86400.0
+
+
+def _checksums(observed: Observed) -> Iterable[Measure]:
+    told = [
+        *((f"Database {seen.row.database}", seen.row) for seen in observed.of(seen_by.DATABASE_ACTIVITY)),
+        *(("The server, in its shared catalogues,", seen.row) for seen in observed.of(seen_by.SHARED_CATALOGS)),
+    ]
+    for who, row in told:
+        seconds = row.last_checksum_failure_seconds
+        if seconds is not None and seconds <= _STILL_DAMAGED_SECONDS:
+            pages = shown_count(row.checksum_failures, "damaged page")
+            name = getattr(row, "database", None)
+            yield Measure(
+                row.checksum_failures,
+                f"{who} read {pages}, the last at {row.last_checksum_failure}.",
+                name or "shared catalogues",
+                name,
+            )
+
+
+def _over(row: seen_by.DatabaseActivity) -> str:
+    return f"in the {shown_seconds(row.statistics_age_seconds)} of its statistics"
+
+
 def _xmin(observed: Observed) -> Iterable[Measure]:
     for seen in observed.of(seen_by.XMIN_HOLDERS):
         row = seen.row
@@ -46,6 +83,7 @@ def _xmin(observed: Observed) -> Iterable[Measure]:
             f"The {row.kind} {row.name} keeps rows from being vacuumed that died in the last "
             f"{row.transactions:,} transactions.",
             f"{row.kind} {row.name}",
+            remedy=_RELEASE.get(row.kind),
         )
 
 
@@ -55,13 +93,21 @@ def _size(observed: Observed) -> Iterable[Measure]:
         yield Measure(row.bytes, f"Database {row.database} takes {shown_bytes(row.bytes)}.", row.database, row.database)
 
 
+def _invalid(observed: Observed) -> Iterable[Measure]:
+    for seen in observed.of(seen_by.INVALID_DATABASES):
+        name = seen.row.database
+        yield Measure(1, f"Database {name} was being dropped when that was interrupted: nobody can use it.", name, name)
+
+
 def _share(observed: Observed) -> Iterable[Measure]:
-    """Compared with the disk of the data directory, where databases live unless told otherwise."""
+    """Compared with the disk of the data directory; what lies in part on other disks is left to their own check."""
     disks = [seen.row for seen in observed.of(storage.DISKS) if "data directory" in seen.row.purpose]
     disks = [disk for disk in disks if disk.total_bytes > 0]
     for disk in disks:
         for seen in observed.of(seen_by.DATABASE_SIZES):
             row = seen.row
+            if row.other_tablespaces:
+                continue
             percent = 100.0 * row.bytes / disk.total_bytes
             yield Measure(
                 percent,
@@ -89,7 +135,10 @@ CHECKS = (
         above=False,
         measure=_activity(
             lambda row: row.cache_hit_percent,
-            lambda row: f"Database {row.database} found {row.cache_hit_percent:.1f} % of its blocks in shared_buffers.",
+            lambda row: (
+                f"Database {row.database} found {row.cache_hit_percent:.1f} % of its blocks in shared_buffers, "
+                f"{_over(row)}."
+            ),
             lambda row: row.blocks_hit + row.blocks_read,
         ),
         remedy="Look for sequential scans of large tables first, then at shared_buffers.",
@@ -103,7 +152,7 @@ CHECKS = (
         measure=_activity(
             lambda row: row.deadlocks_per_hour,
             lambda row: (
-                f"Database {row.database} had {shown_count(row.deadlocks, 'deadlock')}, "
+                f"Database {row.database} had {shown_count(row.deadlocks, 'deadlock')} {_over(row)}, "
                 f"{row.deadlocks_per_hour:.1f} an hour."
             ),
         ),
@@ -117,7 +166,7 @@ CHECKS = (
         measure=_activity(
             lambda row: row.temp_bytes_per_hour,
             lambda row: (
-                f"Database {row.database} wrote {shown_bytes(row.temp_bytes)} of temporary files, "
+                f"Database {row.database} wrote {shown_bytes(row.temp_bytes)} of temporary files {_over(row)}, "
                 f"{shown_bytes(row.temp_bytes_per_hour)} an hour."
             ),
         ),
@@ -128,10 +177,7 @@ CHECKS = (
         name="checksum_failures",
         subset="databases",
         unit="pages",
-        measure=_activity(
-            lambda row: row.checksum_failures,
-            lambda row: f"Database {row.database} read {shown_count(row.checksum_failures, 'damaged page')}.",
-        ),
+        measure=_checksums,
         remedy="Stop writes, keep a copy of what is left, and restore: this disk or memory loses data.",
         levels=Levels(critical=0),
     ),
@@ -185,6 +231,14 @@ CHECKS = (
         measure=_share,
         remedy="Look at the largest tables; archive what is past its time, or grow the disk.",
         levels=Levels(warning=80, critical=90),
+    ),
+    Check(
+        name="invalid_database",
+        subset="databases",
+        unit="databases",
+        measure=_invalid,
+        remedy="DROP DATABASE it, which takes away the files that are left.",
+        levels=Levels(warning=0),
     ),
     Check(
         name="transaction_rate_deviation_percent",

@@ -66,17 +66,17 @@ def custom_check(options: Mapping[str, Any]) -> Check:
         name=options["name"],
         subset="custom",
         unit=options.get("unit") or "",
-        measure=_custom(options["name"], options.get("sentence")),
+        measure=_custom(options["name"], options.get("sentence"), options.get("unit") or ""),
         remedy=options.get("remedy") or "",
         above=options.get("worse", "above") == "above",
         levels=Levels(options.get("info"), options.get("warning"), options.get("critical")),
     )
 
 
-def _custom(name: str, sentence: str | None) -> Callable[[Observed], Sequence[Measure]]:
+def _custom(name: str, sentence: str | None, unit: str) -> Callable[[Observed], Sequence[Measure]]:
     def measure(observed: Observed) -> Sequence[Measure]:
         return [
-            Measure(seen.row.value, sentence or _said(seen.row), seen.row.object, seen.database)
+            Measure(seen.row.value, sentence or _said(seen.row, unit), seen.row.object, seen.database)
             for seen in observed.of(custom.CUSTOM_VALUES)
             if seen.row.check == name
         ]
@@ -84,6 +84,6 @@ def _custom(name: str, sentence: str | None) -> Callable[[Observed], Sequence[Me
     return measure
 
 
-def _said(row: custom.CustomValue) -> str:
+def _said(row: custom.CustomValue, unit: str) -> str:
     on = f" on {row.object}" if row.object else ""
-    return f"{row.check}{on} is {row.value:g}."
+    return f"{row.check}{on} is {f'{row.value:g} {unit}'.rstrip()}."

@@ -79,7 +79,7 @@ def _sync_missing(observed: Observed) -> Iterable[Measure]:
     yield Measure(
         max(0, required - present),
         f"synchronous_standby_names = '{names}' wants {required} to confirm each commit and {present} can: "
-        "commits hang.",
+        "commits that ask for it hang.",
     )
 
 
@@ -109,9 +109,11 @@ def _paused(observed: Observed) -> Iterable[Measure]:
 
 
 def _slot_inactive(observed: Observed) -> Iterable[Measure]:
+    """On a standby slots wait for a failover, and cost nothing until they keep more WAL than there would be anyway."""
+    standby = observed.server is not None and observed.server.role == "standby"
     for seen in observed.of(seen_by.REPLICATION_SLOTS):
         row = seen.row
-        if not row.active:
+        if not row.active and not (standby and row.wal_status in (None, "reserved")):
             since = "" if row.inactive_seconds is None else f" since {shown_seconds(row.inactive_seconds)}"
             yield Measure(
                 1, f"Nobody reads from {row.kind} replication slot {row.name}{since}.", row.name, row.database
@@ -130,13 +132,17 @@ def _slot_retained(observed: Observed) -> Iterable[Measure]:
             )
 
 
-def _slot_safe(observed: Observed) -> Iterable[Measure]:
+def _slot_used(observed: Observed) -> Iterable[Measure]:
+    """How much of what max_slot_wal_keep_size allows is taken; past that the next checkpoint may remove it."""
     for seen in observed.of(seen_by.REPLICATION_SLOTS):
         row = seen.row
-        if row.safe_bytes is not None:
+        if row.safe_bytes is not None and row.retained_bytes is not None:
+            allowed = row.retained_bytes + row.safe_bytes
+            percent = 100.0 * row.retained_bytes / allowed if allowed > 0 else 100.0
             yield Measure(
-                row.safe_bytes,
-                f"After another {shown_bytes(max(0, row.safe_bytes))} of WAL, slot {row.name} may lose what it needs.",
+                percent,
+                f"Replication slot {row.name} takes {percent:.0f} % of the WAL that may be kept for it: "
+                f"after another {shown_bytes(max(0, row.safe_bytes))} it may lose what it needs.",
                 row.name,
                 row.database,
             )
@@ -170,9 +176,13 @@ def _subscription_errors(observed: Observed) -> Iterable[Measure]:
     for seen in observed.of(seen_by.SUBSCRIPTIONS):
         row = seen.row
         errors = (row.apply_errors or 0) + (row.sync_errors or 0)
+        # The server counts since it was told to start again, and does not say when the last one was.
+        since = row.errors_since_seconds
+        span = "since it was made" if since is None else f"in the last {shown_seconds(since)}"
         yield Measure(
             errors,
-            f"Subscription {row.name} in {row.database} failed {shown_count(errors, 'time')} to apply or copy changes.",
+            f"Subscription {row.name} in {row.database} failed {shown_count(errors, 'time')} to apply or copy changes "
+            f"{span}.",
             row.name,
             row.database,
         )
@@ -260,13 +270,12 @@ CHECKS = (
         levels=Levels(warning=1024**3, critical=10 * 1024**3),
     ),
     Check(
-        name="slot_safe_bytes",
+        name="slot_used_percent",
         subset="replication",
-        unit="bytes",
-        above=False,
-        measure=_slot_safe,
+        unit="%",
+        measure=_slot_used,
         remedy="Let its reader catch up, or raise max_slot_wal_keep_size while the disk has room.",
-        levels=Levels(warning=1024**3, critical=256 * 1024**2),
+        levels=Levels(warning=70, critical=90),
     ),
     Check(
         name="slot_lost",
@@ -289,7 +298,8 @@ CHECKS = (
         subset="replication",
         unit="errors",
         measure=_subscription_errors,
-        remedy="The server log names the conflicting row; correct it or skip the transaction.",
+        remedy="The server log names the conflicting row; correct it or skip the transaction, "
+        "then SELECT pg_stat_reset_subscription_stats() to count anew.",
         levels=Levels(warning=0),
     ),
 )

@@ -51,6 +51,7 @@ def _waiting(observed: Observed) -> Iterable[Measure]:
                 100.0 * row.waiting_for_lock / row.clients,
                 f"{row.waiting_for_lock} of {shown_count(row.clients, 'session')} wait for a lock "
                 "longer than deadlock_timeout.",
+                basis=row.clients,
             )
 
 
@@ -175,7 +176,8 @@ CHECKS = (
         unit="%",
         measure=_waiting,
         remedy="Look at the blocking tree and end the session at its root.",
-        levels=Levels(warning=1, critical=5),
+        levels=Levels(warning=1, critical=5, floor=10),
+        floor_of="client sessions",
     ),
     Check(
         name="blocked_seconds",

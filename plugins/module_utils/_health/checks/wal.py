@@ -21,18 +21,25 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.probe imp
 
 
 def _archiver(observed: Observed) -> Iterable[Measure]:
+    """Failing for as long as the oldest file waits: before that there was nothing to archive on a quiet server.
+
+    Where the files that wait may not be seen, only the last attempt is known to have failed. Where none waits,
+    the failure is of a time when this server archived, before it became a standby.
+    """
+    queue = [seen.row for seen in observed.of(seen_by.ARCHIVE_QUEUE)]
     for seen in observed.of(seen_by.ARCHIVER):
         row = seen.row
-        if row.mode != "off" and row.failing:
-            # An archiver that never succeeded has failed for longer than nothing.
-            seconds = max(row.seconds_since_success or 0.0, 0.001)
-            since = shown_seconds(seconds)
-            success = f"the last success was {since} ago" if row.last_archived_wal else f"nothing succeeded for {since}"
-            yield Measure(
-                seconds,
-                f"Archiving fails on {row.last_failed_wal}; {success}.",
-                row.last_failed_wal,
-            )
+        if row.mode == "off" or not row.failing or any(each.files == 0 for each in queue):
+            continue
+        known = [row.seconds_since_failure or 0.0, *(each.oldest_seconds for each in queue)]
+        seconds = max(*known, 0.001)
+        since = shown_seconds(row.seconds_since_success or 0.0)
+        success = f"the last success was {since} ago" if row.last_archived_wal else "nothing succeeded yet"
+        yield Measure(
+            seconds,
+            f"Archiving fails on {row.last_failed_wal}, for {shown_seconds(seconds)} by now; {success}.",
+            row.last_failed_wal,
+        )
 
 
 def _queue(observed: Observed) -> Iterable[Measure]:
@@ -40,6 +47,17 @@ def _queue(observed: Observed) -> Iterable[Measure]:
         row = seen.row
         files = shown_count(row.files, "WAL file waits", "WAL files wait")
         yield Measure(row.files, f"{files} to be archived, the oldest for {shown_seconds(row.oldest_seconds)}.")
+
+
+def _oldest(observed: Observed) -> Iterable[Measure]:
+    """An archive_command that hangs neither succeeds nor fails; the file it is busy with grows old."""
+    for seen in observed.of(seen_by.ARCHIVE_QUEUE):
+        row = seen.row
+        yield Measure(
+            row.oldest_seconds,
+            f"The oldest of {shown_count(row.files, 'WAL file')} yet to be archived has waited for "
+            f"{shown_seconds(row.oldest_seconds)}.",
+        )
 
 
 def _directory(observed: Observed) -> Iterable[Measure]:
@@ -79,6 +97,14 @@ CHECKS = (
         measure=_queue,
         remedy="Look at the archive's speed and space; pgBackRest can push in parallel.",
         levels=Levels(warning=20, critical=100),
+    ),
+    Check(
+        name="archive_queue_seconds",
+        subset="wal",
+        unit="s",
+        measure=_oldest,
+        remedy="See whether archive_command hangs and end it if so; what is not archived is lost with this server.",
+        levels=Levels(warning=300, critical=900),
     ),
     Check(
         name="wal_used_percent",

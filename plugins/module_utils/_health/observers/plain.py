@@ -50,5 +50,12 @@ def _explain_bloat(interview: Interview, database: str | None) -> None:
                 bloat.TABLE_BLOAT.name,
                 database,
                 f"{shown_count(seen.row.forbidden, 'table')} of 1 MiB and more may not be read, nor its statistics: "
-                "GRANT pg_read_all_data (from version 14) or SELECT on them to the role",
+                "GRANT pg_read_all_data (from version 14) or SELECT on them to the role, and where row security "
+                "hides them let a role with BYPASSRLS ask",
+            )
+        if seen.database == database and seen.row.never_analyzed:
+            interview.lost(
+                bloat.TABLE_BLOAT.name,
+                database,
+                f"{shown_count(seen.row.never_analyzed, 'table')} of 1 MiB and more without statistics: ANALYZE",
             )

@@ -22,7 +22,7 @@ def ask_pooler(interview: Interview) -> None:
     if interview.scope.pooler is None or not interview.wants(catalog.POOLS) or interview.late("pooler", None):
         return
     try:
-        with Session(interview.scope.pooler, interview.connecting()) as console:
+        with Session(interview.scope.pooler, interview.connecting(), called="PgBouncer") as console:
             interview.attempt(catalog.POOLER_TOTALS, None, lambda: [observe_pooler(console)])
             interview.attempt(catalog.POOLS, None, lambda: observe_pools(console))
     except Unreachable as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed, TookTooLong
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import sequences as catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._health.check import shown_count
 from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
@@ -26,7 +26,9 @@ def ask_sequences(interview: Interview, session: Session, database: str) -> None
         return
 
     def used_most() -> list[catalog.Sequence]:
-        found = observe_sequences(lambda: interview.hurried(session), interview.scope.limit)
+        found = observe_sequences(
+            lambda: interview.hurried(session), interview.scope.limit, lambda: interview.remaining() <= 0
+        )
         for reason in found.reasons():
             interview.lost(catalog.SEQUENCES.name, database, reason)
         return found.positions
@@ -59,22 +61,33 @@ class Found:
         return reasons
 
 
-def observe_sequences(session: Callable[[], Session], limit: int) -> Found:
-    """The session is asked for before each statement, so that it may be given less time for the next."""
+def observe_sequences(session: Callable[[], Session], limit: int, over: Callable[[], bool]) -> Found:
+    """The session is asked for before each statement, so that it may be given less time for the next.
+
+    Once it is over, the rest counts as unanswered.
+    """
     ranges = [catalog.SequenceRange(**row) for row in session().fetch(catalog.LISTING)]
     readable = [each for each in ranges if each.readable and not each.locked]
     forbidden = sum(1 for each in ranges if not each.readable)
     found = Found(forbidden=forbidden, locked=len(ranges) - len(readable) - forbidden)
     for start in range(0, len(readable), catalog.BATCH):
         batch = readable[start : start + catalog.BATCH]
-        positions = found.positions + _read(session, batch, found)
+        positions = found.positions + _read(session, batch, found, over)
         # Only the worst are kept, so that memory does not follow their number.
         found.positions = sorted(positions, key=lambda each: (-each.used_percent, each.sequence))[:limit]
     return found
 
 
-def _read(session: Callable[[], Session], batch: list[catalog.SequenceRange], found: Found) -> list[catalog.Sequence]:
-    """One statement for the batch; a sequence dropped or locked meanwhile must not cost the others."""
+def _read(
+    session: Callable[[], Session], batch: list[catalog.SequenceRange], found: Found, over: Callable[[], bool]
+) -> list[catalog.Sequence]:
+    """One statement for the batch; a sequence dropped meanwhile must not cost the others.
+
+    What took too long is not tried again in halves, each of which may take as long.
+    """
+    if over():
+        found.unanswered += len(batch)
+        return []
     try:
         rows = session().fetch(
             joined(
@@ -89,12 +102,12 @@ def _read(session: Callable[[], Session], batch: list[catalog.SequenceRange], fo
                 ],
             )
         )
-    except QueryFailed:
-        if len(batch) == 1:
-            found.unanswered += 1
+    except QueryFailed as error:
+        if isinstance(error, TookTooLong) or len(batch) == 1:
+            found.unanswered += len(batch)
             return []
         middle = len(batch) // 2
-        return _read(session, batch[:middle], found) + _read(session, batch[middle:], found)
+        return _read(session, batch[:middle], found, over) + _read(session, batch[middle:], found, over)
     return [_position(batch[row["ordinal"]], row["last_value"]) for row in rows]
 
 

@@ -33,7 +33,13 @@ def settle_statements(interview: Interview) -> None:
     if not interview.server.monitor:
         interview.attempt(STATEMENTS, None, list)
     elif not any(lost.probe == STATEMENTS.name for lost in interview.observed.unavailable):
-        interview.lost(STATEMENTS.name, None, f"no database looked at has the extension: {STATEMENTS.advice}")
+        interview.lost(STATEMENTS.name, None, _why_missing(interview))
+
+
+def _why_missing(interview: Interview) -> str:
+    if not interview.examined:
+        return "no database could be looked at"
+    return f"no database looked at ({', '.join(interview.examined)}) has the extension: {STATEMENTS.advice}"
 
 
 def _heaviest(interview: Interview, session: Session) -> list[Any]:

@@ -137,7 +137,9 @@ def test_every_example_is_accepted() -> None:
 def test_a_dead_server_fails_the_task_in_one_sentence(run: Run, closed_port: int) -> None:
     result = run(login_host="127.0.0.1", login_port=closed_port)
     assert result["failed"] is True
-    assert result["msg"].startswith(f"PostgreSQL at 127.0.0.1 port {closed_port}, database postgres refused")
+    assert result["msg"].startswith(
+        f"PostgreSQL at 127.0.0.1 port {closed_port}, database postgres could not be connected to"
+    )
     assert "Traceback" not in json.dumps(result)
     assert "ansible_facts" not in result
 

@@ -42,7 +42,10 @@ def test_options_become_a_scope() -> None:
             baseline={"transactions_per_second": 100},
             checks=[own(database="stock")],
             thresholds={"dead_percent": {"floor": 7}},
-            ignore=[{"check": "dead_*", "object": "public.t"}, {"check": "backlog", "object": "*"}],
+            ignore=[
+                {"check": "dead_*", "object": "public.t", "database": "*"},
+                {"check": "backlog", "object": "*", "database": "s*"},
+            ],
         )
     )
     scope = examination.scope
@@ -54,7 +57,7 @@ def test_options_become_a_scope() -> None:
     assert scope.floors["dead_percent"] == 7.0
     assert examination.connection["host"] == "pg1"
     assert set(examination.checks) == {*CHECKS, "backlog"}
-    assert examination.accepted == (Accepted("dead_*", "public.t"), Accepted("backlog", "*"))
+    assert examination.accepted == (Accepted("dead_*", "public.t"), Accepted("backlog", "*", "s*"))
 
 
 def test_a_floor_that_is_off_is_nothing_and_not_missing() -> None:
@@ -116,9 +119,10 @@ def test_what_is_seen_is_judged_by_the_users_levels(monkeypatch: pytest.MonkeyPa
     assert health(monkeypatch, seen)["status"] == "ok"
     found = health(monkeypatch, seen, thresholds={"dead_rows": {"warning": 5}})
     assert (found["status"], [each["object"] for each in found["findings"]]) == ("warning", ["public.t"])
-    rule = {"check": "dead_rows", "object": "public.*"}
+    rule = {"check": "dead_rows", "object": "public.*", "database": "shop"}
     accepted = health(monkeypatch, seen, thresholds={"dead_rows": {"warning": 5}}, ignore=[rule])
     assert (accepted["status"], accepted["findings"]) == ("ok", [])
+    assert accepted["ignored"] == {"dead_rows": 1}
     assert accepted["metrics"]["tables"]["tables"][0]["dead_rows"] == 6
 
 

@@ -29,6 +29,7 @@ def test_a_server_that_is_down_has_every_key_and_no_figures() -> None:
         "server": {},
         "metrics": {},
         "findings": [],
+        "ignored": {},
         "unavailable": [],
         "duration_ms": 12,
     }
@@ -83,11 +84,16 @@ def test_findings_and_gaps_are_dictionaries() -> None:
     [
         (
             databases.DATABASE_SIZES,
-            [(None, {"database": "shop", "bytes": 5})],
+            [(None, {"database": "shop", "bytes": 5, "other_tablespaces": False})],
             "databases",
-            [{"database": "shop", "bytes": 5}],
+            [{"database": "shop", "bytes": 5, "other_tablespaces": False}],
         ),
-        (tables.VACUUM_BACKLOG, [("shop", {"tables_due": 3})], "tables", [{"database": "shop", "tables_due": 3}]),
+        (
+            tables.VACUUM_BACKLOG,
+            [("shop", {"tables_due": 3, "tables_excluded": 0})],
+            "tables",
+            [{"database": "shop", "tables_due": 3, "tables_excluded": 0}],
+        ),
         (tables.VACUUM_BACKLOG, [], "tables", []),
         (
             wal.ARCHIVE_QUEUE,

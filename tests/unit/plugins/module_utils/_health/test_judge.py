@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.judge imp
     Finding,
     judge,
     matches,
+    set_aside,
     severity,
     status,
 )
@@ -144,6 +145,25 @@ def test_a_rule_for_all_objects_covers_a_finding_without_one() -> None:
     assert judge(Observed(), {"size": each}, {"size": ALL}, [Accepted("size")]) == []
 
 
+def test_a_check_that_fails_costs_only_itself() -> None:
+    def stumbling(_observed: Observed) -> Iterator[Measure]:
+        yield Measure(9, "One.", "a")
+        raise TypeError("bad\noperand")
+
+    broken = Check("broken", "tables", "bytes", stumbling, "Mend it.")
+    seen = Observed()
+    kept = judge(seen, {"broken": broken, "size": check(measures=of(9))}, {"broken": ALL, "size": ALL})
+    assert [finding.check for finding in kept] == ["size"]
+    assert [(lost.probe, lost.database) for lost in seen.unavailable] == [("broken", None)]
+    assert "TypeError: bad operand" in seen.unavailable[0].reason
+
+
+def test_a_measure_may_know_a_remedy_of_its_own() -> None:
+    each = check(measures=[Measure(9, "One.", "a", remedy="Drop it."), Measure(9, "Other.", "b")])
+    kept = judge(Observed(), {"size": each}, {"size": ALL})
+    assert [finding.remedy for finding in kept] == ["Drop it.", "Make it small."]
+
+
 @given(st.text())
 def test_a_name_without_wildcards_matches_itself_whatever_it_holds(name: str) -> None:
     plain = name.replace("*", "").replace("?", "")
@@ -212,3 +232,34 @@ def test_a_limit_never_changes_the_status(values: list[float], limit: int, above
     assert status(Observed(), few) == status(Observed(), everything)
     order = [GRAVEST_FIRST.index(each.severity) for each in few]
     assert order == sorted(order)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ('PostgreSQL at a: password authentication failed for user "m".', "login_user"),
+        ('PostgreSQL at a: Peer authentication failed for user "m".', "pg_hba.conf"),
+        ("PostgreSQL at a: fe_sendauth: no password supplied.", "login_user"),
+        ('PostgreSQL at a: database "nope" does not exist.', "login_db"),
+        ('PostgreSQL at a: role "nope" does not exist.', "login_user"),
+        ("PostgreSQL at a: SSL error: certificate verify failed.", "ca_cert"),
+        ('PostgreSQL at a: could not translate host name "x" to address.', "name service"),
+        ("PostgreSQL at a: the database system is starting up.", "Wait"),
+        ("PostgreSQL at a: sorry, too many clients already.", "idle sessions"),
+        ("PostgreSQL at a: Connection refused.", "Nothing listens"),
+        ("PostgreSQL at a: kaputt.", "the service, its log"),
+    ],
+)
+def test_the_remedy_follows_why_there_was_no_way_in(reason: str, words: str) -> None:
+    (finding,) = judge(Observed(down=reason), {}, {})
+    assert words in finding.remedy
+
+
+def test_what_is_set_aside_is_counted_by_check() -> None:
+    each = check(
+        measures=[Measure(9.0, "A.", "a", "shop"), Measure(9.0, "B.", "b", "stock"), Measure(0.0, "C.", "c", "shop")]
+    )
+    rules = [Accepted("size", database="shop")]
+    assert set_aside(Observed(), {"size": each}, {"size": ALL}, rules) == {"size": 1}
+    assert set_aside(Observed(), {"size": each}, {"size": ALL}, []) == {}
+    assert [found.object for found in judge(Observed(), {"size": each}, {"size": ALL}, rules)] == ["b"]

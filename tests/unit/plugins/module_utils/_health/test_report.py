@@ -145,7 +145,7 @@ def test_colours_come_only_when_asked_for() -> None:
         (databases.DATABASE_SIZES, {"database": "shop", "bytes": 1024}, "databases shop: 1.0 KiB"),
         (
             tables.TABLES,
-            {"table": "public.t", "bytes": 1024, "live_rows": 2000, "dead_rows": 3},
+            {"table": "public.t", "total_bytes": 1024, "live_rows": 2000, "dead_rows": 3},
             "largest tables shop public.t: 1.0 KiB, 2,000 rows, 3 dead",
         ),
         (
@@ -179,8 +179,8 @@ def test_colours_come_only_when_asked_for() -> None:
         (wal.CHECKPOINTS, {"timed": 3, "requested": 1}, "checkpoints 3 timed, 1 forced"),
         (
             storage.DISKS,
-            {"path": "/data", "used_percent": 50.4, "total_bytes": 2048, "purpose": "WAL"},
-            "disks /data: 50 % of 2.0 KiB (WAL)",
+            {"path": "/data", "used_percent": 50.4, "total_bytes": 2048, "used_bytes": 1024, "purpose": "WAL"},
+            "disks /data: 50 % used, 1.0 KiB left (WAL)",
         ),
         (
             progress.RUNNING_WORK,
@@ -207,7 +207,7 @@ def test_a_database_is_told_with_its_cache_and_age_where_known() -> None:
 
 
 def test_long_lists_are_cut_to_the_largest() -> None:
-    many = (row(tables.Table, table=f"t{number:02}", bytes=number) for number in range(20))
+    many = (row(tables.Table, table=f"t{number:02}", total_bytes=number) for number in range(20))
     shown = page(observed(*((tables.TABLES, each) for each in many), database="shop"))
     assert re.findall(r"shop (t\d\d)", shown) == ["t19", "t18", "t17", "t16", "t15"]
 

@@ -7,7 +7,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import custom, storage
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import databases as catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
-from tests.unit.plugins.module_utils._health.checks.case import Case, stepped
+from tests.unit.plugins.module_utils._health.checks.case import Case, present, stepped
 from tests.unit.plugins.rows import observed, row
 
 GIB = 1024**3
@@ -17,9 +17,26 @@ def _activity(check: str, column: str, steps: list[tuple[str, Any, Any]], messag
     return stepped(check, catalog.DATABASE_ACTIVITY, column, steps, message, object="shop", database="shop", **values)
 
 
-def _disk(used: int, total: int, purpose: str = "data directory, WAL") -> Observed:
+def _failed(failures: int, seconds: float | None) -> dict[str, Any]:
+    return {
+        "checksum_failures": failures,
+        "last_checksum_failure": "2030-06-15 12:00:00 UTC",
+        "last_checksum_failure_seconds": seconds,
+    }
+
+
+def _damage(failures: int = 1, seconds: float | None = 60.0) -> Observed:
+    damaged = row(catalog.DatabaseActivity, database="shop", **_failed(failures, seconds))
+    return observed((catalog.DATABASE_ACTIVITY, damaged))
+
+
+def _shared_damage(seconds: float | None = 60.0) -> Observed:
+    return observed((catalog.SHARED_CATALOGS, row(catalog.SharedCatalogs, **_failed(2, seconds))))
+
+
+def _disk(used: int, total: int, purpose: str = "data directory, WAL", **size: Any) -> Observed:
     return observed(
-        (catalog.DATABASE_SIZES, row(catalog.DatabaseSize, database="shop", bytes=used)),
+        (catalog.DATABASE_SIZES, row(catalog.DatabaseSize, database="shop", bytes=used, **size)),
         (storage.DISKS, row(storage.Disk, purpose=purpose, total_bytes=total)),
     )
 
@@ -30,9 +47,10 @@ CASES = [
         catalog.DATABASE_ACTIVITY,
         "cache_hit_percent",
         [("warning", 95, 94.9), ("critical", 90, 89.9)],
-        "Database shop found 94.9 % of its blocks in shared_buffers.",
+        "Database shop found 94.9 % of its blocks in shared_buffers, in the 3 h of its statistics.",
         object="shop",
         database="shop",
+        statistics_age_seconds=3 * 3600.0,
         blocks_hit=90_000,
         blocks_read=10_000,
     ),
@@ -59,17 +77,43 @@ CASES = [
         "deadlocks_per_hour",
         "deadlocks_per_hour",
         [("warning", 1, 1.1), ("critical", 10, 10.1)],
-        "Database shop had 3 deadlocks, 1.1 an hour.",
+        "Database shop had 3 deadlocks in the 3 h of its statistics, 1.1 an hour.",
+        statistics_age_seconds=3 * 3600.0,
         deadlocks=3,
     ),
     *_activity(
         "temp_bytes_per_hour",
         "temp_bytes_per_hour",
         [("warning", 10 * GIB, 10.5 * GIB)],
-        "Database shop wrote 1.0 TiB of temporary files, 10.5 GiB an hour.",
+        "Database shop wrote 1.0 TiB of temporary files in the 4 d 2 h of its statistics, 10.5 GiB an hour.",
+        statistics_age_seconds=98 * 3600.0,
         temp_bytes=1024 * GIB,
     ),
-    *_activity("checksum_failures", "checksum_failures", [("critical", 0, 1)], "Database shop read 1 damaged page."),
+    Case(
+        "checksum_failures",
+        "critical",
+        beyond=_damage(seconds=7 * 86400.0),
+        within=_damage(seconds=7 * 86400.0 + 1),
+        message="Database shop read 1 damaged page, the last at 2030-06-15 12:00:00 UTC.",
+        object="shop",
+        database="shop",
+    ),
+    Case(
+        "checksum_failures",
+        "critical",
+        beyond=_damage(),
+        within=_damage(failures=0, seconds=None),
+        object="shop",
+        database="shop",
+    ),
+    Case(
+        "checksum_failures",
+        "critical",
+        beyond=_shared_damage(),
+        within=_shared_damage(seconds=None),
+        message="The server, in its shared catalogues, read 2 damaged pages, the last at 2030-06-15 12:00:00 UTC.",
+        object="shared catalogues",
+    ),
     *_activity(
         "xid_used_percent",
         "xid_used_percent",
@@ -123,6 +167,22 @@ CASES = [
     ),
     Case(
         "database_disk_percent", "critical", beyond=_disk(91, 100), within=_disk(91, 0), object="shop", database="shop"
+    ),
+    Case(
+        "database_disk_percent",
+        "critical",
+        beyond=_disk(91, 100),
+        within=_disk(91, 100, other_tablespaces=True),
+        object="shop",
+        database="shop",
+    ),
+    *present(
+        "invalid_database",
+        catalog.INVALID_DATABASES,
+        "warning",
+        "Database shop was being dropped when that was interrupted: nobody can use it.",
+        object="shop",
+        database="shop",
     ),
     *stepped(
         "transaction_rate_deviation_percent",

@@ -24,10 +24,9 @@ def _replicas(*states: tuple[str, str], names: str = "", role: str = "primary") 
     return found
 
 
-def _slot(**values: Any) -> Observed:
-    return observed(
-        (catalog.REPLICATION_SLOTS, row(catalog.ReplicationSlot, **{"name": "s1", "kind": "physical", **values}))
-    )
+def _slot(role: str = "primary", **values: Any) -> Observed:
+    found = row(catalog.ReplicationSlot, **{"name": "s1", "kind": "physical", **values})
+    return observed((catalog.REPLICATION_SLOTS, found), role=role)
 
 
 def _subscription(**values: Any) -> Observed:
@@ -91,21 +90,23 @@ CASES = [
         beyond=_replicas(("streaming", "quorum"), ("catchup", "quorum"), names="ANY 2 (pg2, pg3)"),
         within=_replicas(("streaming", "quorum"), ("streaming", "quorum"), names="ANY 2 (pg2, pg3)"),
         message="synchronous_standby_names = 'ANY 2 (pg2, pg3)' wants 2 to confirm each commit and 1 can: "
-        "commits hang.",
+        "commits that ask for it hang.",
     ),
     Case(
         "sync_standbys_missing",
         "critical",
         beyond=_replicas(("streaming", "async"), names="pg2"),
         within=_replicas(("streaming", "async"), names="pg2", role="standby"),
-        message="synchronous_standby_names = 'pg2' wants 1 to confirm each commit and 0 can: commits hang.",
+        message="synchronous_standby_names = 'pg2' wants 1 to confirm each commit and 0 can: "
+        "commits that ask for it hang.",
     ),
     Case(
         "sync_standbys_missing",
         "critical",
         beyond=_replicas(names="*"),
         within=observed(synchronous_standby_names="*"),
-        message="synchronous_standby_names = '*' wants 1 to confirm each commit and 0 can: commits hang.",
+        message="synchronous_standby_names = '*' wants 1 to confirm each commit and 0 can: "
+        "commits that ask for it hang.",
     ),
     *stepped(
         "standby_lag_seconds",
@@ -147,6 +148,14 @@ CASES = [
         object="s1",
         database="shop",
     ),
+    Case(
+        "slot_inactive",
+        "warning",
+        beyond=_slot(role="standby", wal_status="extended"),
+        within=_slot(role="standby", wal_status="reserved"),
+        object="s1",
+    ),
+    Case("slot_inactive", "warning", beyond=_slot(), within=_slot(role="standby"), object="s1"),
     *stepped(
         "slot_retained_bytes",
         catalog.REPLICATION_SLOTS,
@@ -156,14 +165,38 @@ CASES = [
         object="s1",
         name="s1",
     ),
-    *stepped(
-        "slot_safe_bytes",
-        catalog.REPLICATION_SLOTS,
-        "safe_bytes",
-        [("warning", GIB, 512 * MIB), ("critical", 256 * MIB, 256 * MIB - 1), ("critical", None, -1)],
-        "After another 512 MiB of WAL, slot s1 may lose what it needs.",
+    Case(
+        "slot_used_percent",
+        "warning",
+        beyond=_slot(retained_bytes=710 * MIB, safe_bytes=290 * MIB),
+        within=_slot(retained_bytes=700 * MIB, safe_bytes=300 * MIB),
+        message="Replication slot s1 takes 71 % of the WAL that may be kept for it: "
+        "after another 290 MiB it may lose what it needs.",
         object="s1",
-        name="s1",
+    ),
+    Case(
+        "slot_used_percent",
+        "critical",
+        beyond=_slot(retained_bytes=91, safe_bytes=9),
+        within=_slot(retained_bytes=90, safe_bytes=10),
+        object="s1",
+    ),
+    # Nothing is safe any more; and a small limit of which nothing is used.
+    Case(
+        "slot_used_percent",
+        "critical",
+        beyond=_slot(retained_bytes=10, safe_bytes=-10),
+        within=_slot(retained_bytes=0, safe_bytes=64 * MIB),
+        message="Replication slot s1 takes 100 % of the WAL that may be kept for it: "
+        "after another 0 B it may lose what it needs.",
+        object="s1",
+    ),
+    Case(
+        "slot_used_percent",
+        "critical",
+        beyond=_slot(retained_bytes=11, safe_bytes=-1),
+        within=_slot(retained_bytes=GIB),
+        object="s1",
     ),
     Case(
         "slot_lost",
@@ -204,7 +237,16 @@ CASES = [
         "warning",
         beyond=_subscription(apply_errors=2, sync_errors=1),
         within=_subscription(apply_errors=0, sync_errors=None),
-        message="Subscription sub in shop failed 3 times to apply or copy changes.",
+        message="Subscription sub in shop failed 3 times to apply or copy changes since it was made.",
+        object="sub",
+        database="shop",
+    ),
+    Case(
+        "subscription_errors",
+        "warning",
+        beyond=_subscription(sync_errors=1, errors_since_seconds=7200.0),
+        within=_subscription(),
+        message="Subscription sub in shop failed 1 time to apply or copy changes in the last 2 h.",
         object="sub",
         database="shop",
     ),

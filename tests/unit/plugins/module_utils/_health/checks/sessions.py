@@ -94,7 +94,7 @@ CASES = [
         message="2 of 101 sessions wait for a lock longer than deadlock_timeout.",
     ),
     Case("lock_waiting_percent", "critical", beyond=_waiting(6, 100), within=_waiting(5, 100)),
-    Case("lock_waiting_percent", "critical", beyond=_waiting(1, 1), within=_waiting(0, 0)),
+    Case("lock_waiting_percent", "critical", beyond=_waiting(1, 10), within=_waiting(9, 9)),
     Case(
         "blocked_seconds",
         "warning",

@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import PROBES
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import custom as custom_catalog
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import databases as databases_catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._health.checks import CHECKS
 from ansible_collections.runbook.postgres.plugins.module_utils._health.checks.others import custom_check
 from ansible_collections.runbook.postgres.plugins.module_utils._health.checks.replication import required_standbys
@@ -91,6 +92,23 @@ def test_a_check_is_described(name: str) -> None:
     assert check.unit
     assert check.remedy.endswith(".")
     assert check.subset in SUBSETS
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        ("session", "pg_terminate_backend"),
+        ("replica", "hot_standby_feedback"),
+        ("slot", "pg_drop_replication_slot"),
+        ("prepared transaction", "ROLLBACK PREPARED"),
+        ("something new", "End the session"),
+    ],
+)
+def test_what_holds_vacuum_back_says_how_it_is_let_go(kind: str, remedy: str) -> None:
+    held = row(databases_catalog.XminHolder, kind=kind, name="x", transactions=10**9)
+    (finding,) = judge(observed((databases_catalog.XMIN_HOLDERS, held)), CHECKS, merged(CHECKS, {}))
+    assert remedy in finding.remedy
+    assert finding.remedy.endswith(".")
 
 
 def test_every_subset_is_there_for_a_reason() -> None:

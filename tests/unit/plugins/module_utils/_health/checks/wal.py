@@ -13,9 +13,13 @@ from tests.unit.plugins.rows import observed, row
 GIB = 1024**3
 
 
-def _archiver(**values: Any) -> Observed:
+def _archiver(waiting: float | None = None, files: int = 1, **values: Any) -> Observed:
     usual = {"mode": "on", "failing": True, "last_failed_wal": "0002", "last_archived_wal": "0001"}
-    return observed((catalog.ARCHIVER, row(catalog.Archiver, **{**usual, **values})))
+    queue = [] if waiting is None else [row(catalog.ArchiveQueue, files=files, oldest_seconds=waiting)]
+    return observed(
+        (catalog.ARCHIVER, row(catalog.Archiver, **{**usual, **values})),
+        *((catalog.ARCHIVE_QUEUE, each) for each in queue),
+    )
 
 
 def _checkpoints(**values: Any) -> Observed:
@@ -26,33 +30,49 @@ CASES = [
     Case(
         "archive_failing_seconds",
         "warning",
-        beyond=_archiver(seconds_since_success=60.0),
-        within=_archiver(seconds_since_success=60.0, failing=False),
-        message="Archiving fails on 0002; the last success was 1 min ago.",
+        beyond=_archiver(seconds_since_success=7200.0, waiting=60.0),
+        within=_archiver(seconds_since_success=7200.0, waiting=60.0, failing=False),
+        message="Archiving fails on 0002, for 1 min by now; the last success was 2 h ago.",
         object="0002",
     ),
     Case(
         "archive_failing_seconds",
         "warning",
-        beyond=_archiver(last_archived_wal=None, seconds_since_success=60.0),
-        within=_archiver(mode="off", seconds_since_success=60.0),
-        message="Archiving fails on 0002; nothing succeeded for 1 min.",
+        beyond=_archiver(last_archived_wal=None, waiting=60.0),
+        within=_archiver(mode="off", waiting=60.0),
+        message="Archiving fails on 0002, for 1 min by now; nothing succeeded yet.",
         object="0002",
     ),
+    # Where the files that wait may not be seen, nothing is known of before the last attempt.
     Case(
         "archive_failing_seconds",
         "warning",
-        beyond=_archiver(last_archived_wal=None, seconds_since_success=None),
+        beyond=_archiver(seconds_since_success=7200.0, seconds_since_failure=30.0),
         within=_archiver(failing=False),
-        message="Archiving fails on 0002; nothing succeeded for 0.0 s.",
+        message="Archiving fails on 0002, for 30 s by now; the last success was 2 h ago.",
+        object="0002",
+    ),
+    Case(
+        "archive_failing_seconds",
+        "warning",
+        beyond=_archiver(seconds_since_success=7200.0, waiting=0.0),
+        within=_archiver(seconds_since_success=7200.0, seconds_since_failure=7200.0, waiting=0.0, files=0),
         object="0002",
     ),
     Case(
         "archive_failing_seconds",
         "critical",
-        beyond=_archiver(seconds_since_success=900.1),
-        within=_archiver(seconds_since_success=900.0),
+        beyond=_archiver(seconds_since_success=7200.0, waiting=900.1),
+        within=_archiver(seconds_since_success=7200.0, waiting=900.0),
         object="0002",
+    ),
+    *stepped(
+        "archive_queue_seconds",
+        catalog.ARCHIVE_QUEUE,
+        "oldest_seconds",
+        [("warning", 300, 301), ("critical", 900, 901)],
+        "The oldest of 3 WAL files yet to be archived has waited for 5 min.",
+        files=3,
     ),
     *stepped(
         "archive_queue_files",

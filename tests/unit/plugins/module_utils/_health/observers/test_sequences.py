@@ -51,7 +51,7 @@ def standing(positions: dict[str, int], gone: Sequence[str] = ()) -> Callable[[s
 
 
 def found(session: Any, limit: int = 10) -> sequences.Found:
-    return observe_sequences(lambda: session, limit)
+    return observe_sequences(lambda: session, limit, lambda: False)
 
 
 def test_positions_are_shares_of_the_range_and_the_most_used_come_first() -> None:
@@ -148,17 +148,32 @@ def test_unwanted_they_are_not_listed() -> None:
     assert session.asked == []
 
 
-def test_locked_ones_do_not_outlast_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_took_too_long_is_not_tried_again_in_halves() -> None:
+    session = FakeSession(
+        {"pg_sequence s": numbered(500), READ: TookTooLong("canceling statement due to lock timeout")}
+    )
+    assert found(session).unanswered == 500
+    assert sum(READ in statement for statement in session.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [None, QueryFailed("relation does not exist"), TookTooLong("canceling statement")], ids=repr
+)
+def test_reading_ends_with_the_run(monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> None:
+    """Every statement takes half a second, and there are many more than the run has time for."""
     clock = Clock.installed(monkeypatch)
 
-    def locked(_statement: str) -> Sequence[dict[str, Any]]:
-        # The server gives up after its lock timeout, or what is left of the run.
-        clock.now += min(0.5, session.limits[-1] if session.limits else 0.5)
-        raise TookTooLong("canceling statement due to lock timeout")
+    def slow(statement: str) -> Sequence[dict[str, Any]]:
+        clock.now += 0.5
+        if error is not None:
+            raise error
+        return [{"ordinal": number, "last_value": 1} for number in range(statement.count("Identifier("))]
 
-    session: Any = FakeSession({"pg_sequence s": numbered(500), READ: locked})
+    session: Any = FakeSession({"pg_sequence s": numbered(catalog.BATCH * 100), READ: slow})
     asked = interview(total_seconds=10.0, query_seconds=5.0)
     started = clock.now
     ask_sequences(asked, session, "shop")
-    assert clock.now - started <= 10.0
-    assert ["500 sequences gave no answer" in lost.reason for lost in asked.observed.unavailable] == [True]
+    assert clock.now - started <= 10.5
+    (lost,) = asked.observed.unavailable
+    answered = 0 if error else catalog.BATCH * 20
+    assert f"{catalog.BATCH * 100 - answered:,} sequences gave no answer" in lost.reason
