@@ -607,8 +607,8 @@ ansible_facts:
                 disks:
                   description:
                     - File systems under those paths; only where the module runs on the server's host.
-                    - Keys are C(purpose), C(path), C(total_bytes), C(used_bytes), C(used_percent),
-                      C(inodes_used_percent).
+                    - Keys are C(purpose), C(path), C(total_bytes), C(used_bytes), C(available_bytes),
+                      C(used_percent), C(inodes_used_percent).
                   returned: when answered
                   type: list
                   elements: dict

@@ -162,8 +162,8 @@ def _wal(metrics: Facts) -> Iterable[str]:
 
 def _disks(metrics: Facts) -> Iterable[str]:
     for row in _rows(metrics, "storage", "disks"):
-        left = shown_bytes(row["total_bytes"] - row["used_bytes"])
-        yield f"{row['path']}: {row['used_percent']:.0f} % used, {left} left ({row['purpose']})"
+        total, left = shown_bytes(row["total_bytes"]), shown_bytes(row["available_bytes"])
+        yield f"{row['path']}: {row['used_percent']:.0f} % of {total}, {left} left ({row['purpose']})"
 
 
 def _tables(metrics: Facts) -> Iterable[str]:

@@ -44,6 +44,8 @@ class Disk:
     path: str
     total_bytes: int
     used_bytes: int
+    # What is left to the server; some of what is free may be kept for root.
+    available_bytes: int
     used_percent: float
     inodes_used_percent: float | None
 

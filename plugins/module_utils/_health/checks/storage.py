@@ -24,7 +24,7 @@ def _space(observed: Observed) -> Iterable[Measure]:
         yield Measure(
             row.used_percent,
             f"The disk of the {row.purpose} is {row.used_percent:.0f} % full, "
-            f"{shown_bytes(row.total_bytes - row.used_bytes)} are left.",
+            f"{shown_bytes(row.available_bytes)} are left.",
             row.path,
         )
 

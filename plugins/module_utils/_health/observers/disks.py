@@ -54,15 +54,16 @@ def ask_disks(interview: Interview) -> None:
 
 
 def _measure(each: StoragePath, known: Disk | None) -> Disk:
-    # As df counts: what only root may still write is not free to the server.
+    # As df counts: the share leaves out what only root may still write, the size does not.
     fs = os.statvfs(each.path)
     used = (fs.f_blocks - fs.f_bfree) * fs.f_frsize
-    usable = used + fs.f_bavail * fs.f_frsize
+    available = fs.f_bavail * fs.f_frsize
     return Disk(
         purpose=f"{known.purpose}, {each.purpose}" if known else each.purpose,
         path=known.path if known else each.path,
-        total_bytes=usable,
+        total_bytes=fs.f_blocks * fs.f_frsize,
         used_bytes=used,
-        used_percent=100.0 * used / usable if usable else 100.0,
+        available_bytes=available,
+        used_percent=100.0 * used / (used + available) if used + available else 100.0,
         inodes_used_percent=100.0 * (fs.f_files - fs.f_favail) / fs.f_files if fs.f_files else None,
     )

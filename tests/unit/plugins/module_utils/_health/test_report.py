@@ -179,8 +179,8 @@ def test_colours_come_only_when_asked_for() -> None:
         (wal.CHECKPOINTS, {"timed": 3, "requested": 1}, "checkpoints 3 timed, 1 forced"),
         (
             storage.DISKS,
-            {"path": "/data", "used_percent": 50.4, "total_bytes": 2048, "used_bytes": 1024, "purpose": "WAL"},
-            "disks /data: 50 % used, 1.0 KiB left (WAL)",
+            {"path": "/data", "used_percent": 50.4, "total_bytes": 4096, "available_bytes": 1024, "purpose": "WAL"},
+            "disks /data: 50 % of 4.0 KiB, 1.0 KiB left (WAL)",
         ),
         (
             progress.RUNNING_WORK,

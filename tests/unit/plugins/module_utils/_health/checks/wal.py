@@ -120,7 +120,8 @@ CASES = [
         path="/data",
         purpose="data directory, WAL",
         total_bytes=100 * GIB,
-        used_bytes=86 * GIB,
+        used_bytes=80 * GIB,
+        available_bytes=14 * GIB,
     ),
     *stepped(
         "inodes_used_percent",

@@ -31,7 +31,7 @@ def test_used_is_counted_as_df_does(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     filled(monkeypatch)
     (disk,), refusals = observe_disks([StoragePath("data directory", str(tmp_path))])
     assert refusals == []
-    assert (disk.used_bytes, disk.total_bytes) == (70 * 4096, 90 * 4096)
+    assert (disk.total_bytes, disk.used_bytes, disk.available_bytes) == (100 * 4096, 70 * 4096, 20 * 4096)
     assert disk.used_percent == pytest.approx(100 * 70 / 90)
     assert disk.inodes_used_percent == pytest.approx(75)
     assert (disk.purpose, disk.path) == ("data directory", str(tmp_path))
