@@ -79,7 +79,7 @@ def _head(health: Facts, name: str, paint: Paint) -> str:
 
 
 def _section(title: str, kind: str, findings: Sequence[Facts], paint: Paint) -> str:
-    """Findings of one check stand together, and its remedy is said once below them."""
+    """Findings of one check stand together, and below those that one remedy helps it is said once."""
     chosen = [each for each in findings if each["severity"] == kind]
     if not chosen:
         return ""
@@ -87,10 +87,12 @@ def _section(title: str, kind: str, findings: Sequence[Facts], paint: Paint) -> 
     for check in dict.fromkeys(each["check"] for each in chosen):
         same = [each for each in chosen if each["check"] == check]
         lines.append(f"  {check}")
-        for each in same:
-            lines += _wrapped(_located(each), "    ", "      ")
-        if same[0]["remedy"]:
-            lines += _wrapped(same[0]["remedy"], "    -> ", "       ")
+        for remedy in dict.fromkeys(each["remedy"] for each in same):
+            for each in same:
+                if each["remedy"] == remedy:
+                    lines += _wrapped(_located(each), "    ", "      ")
+            if remedy:
+                lines += _wrapped(remedy, "    -> ", "       ")
     return "\n".join(lines)
 
 

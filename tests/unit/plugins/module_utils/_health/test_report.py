@@ -91,6 +91,19 @@ def test_a_remedy_is_said_once_for_all_findings_of_a_check() -> None:
     assert re.search(r"WARNING  3\n  dead_rows\n    Table a\.\n    Table b\.\n    -> VACUUM it\.\n  lag\n", shown)
 
 
+def test_findings_of_a_check_with_remedies_of_their_own_have_each_its_own() -> None:
+    shown = page(
+        findings=(
+            finding("invalid_index", "warning", "Index a.", "REINDEX it."),
+            finding("invalid_index", "warning", "Index b.", "DROP it."),
+            finding("invalid_index", "warning", "Index c.", "REINDEX it."),
+        )
+    )
+    assert re.search(
+        r"  invalid_index\n    Index a\.\n    Index c\.\n    -> REINDEX it\.\n    Index b\.\n    -> DROP it\.\n", shown
+    )
+
+
 @pytest.mark.parametrize(
     ("message", "database", "shown"),
     [
