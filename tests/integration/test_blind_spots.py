@@ -93,6 +93,17 @@ def test_a_table_behind_row_security_is_said_to_be_unseen(server: Server, health
         assert "table_bloat" not in health("bloat", user="postgres").unavailable()
 
 
+def test_a_table_that_vacuum_never_saw_is_said_to_be_unseen(server: Server, health: Health) -> None:
+    """The catalogue gives it no pages at all."""
+    seen = "SELECT n_live_tup >= 50000 FROM pg_stat_user_tables WHERE relid = 'scene.t'::regclass"
+    filled = "INSERT INTO scene.t SELECT generate_series(1, 50000)"
+    with schema(server, "CREATE TABLE scene.t (n int) WITH (autovacuum_enabled = false)", filled):
+        settled(server, "the rows are counted", seen)
+        assert "1 table of 1 MiB" in health("bloat").unavailable()["table_bloat"]
+        server.run("ANALYZE scene.t")
+        assert "table_bloat" not in health("bloat").unavailable()
+
+
 def test_a_table_without_statistics_is_said_to_be_unseen(server: Server, health: Health) -> None:
     with schema(
         server,

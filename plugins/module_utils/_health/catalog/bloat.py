@@ -134,6 +134,8 @@ class Unestimated:
     never_analyzed: int
 
 
+# A table that neither vacuum nor analyze ever saw has no pages in the catalogue.
+# A row takes 28 bytes at least, so that its rows may tell that it is large.
 UNESTIMATED = Probe(
     name="unestimated",
     subset="bloat",
@@ -149,7 +151,8 @@ SELECT count(*) FILTER (WHERE NOT may_read)::int AS forbidden,
           FROM pg_class c
           JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'm') AND c.oid >= 16384 AND c.relpersistence <> 't'
-           AND c.relpages >= 1048576 / %(block_bytes)s) large
+           AND (c.relpages >= 1048576 / %(block_bytes)s
+                OR c.relpages = 0 AND pg_stat_get_live_tuples(c.oid) >= 1048576 / 28)) large
 """
     },
 )
