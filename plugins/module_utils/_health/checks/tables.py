@@ -65,10 +65,11 @@ def _scans(observed: Observed) -> Iterable[Measure]:
 
 def _due(observed: Observed) -> Iterable[Measure]:
     for seen in observed.of(seen_by.VACUUM_BACKLOG):
-        count = seen.row.tables_due
+        count, excluded = seen.row.tables_due, seen.row.tables_excluded
+        beside = f", and {excluded:,} more would if it were not switched off for them" if excluded else ""
         yield Measure(
             count,
-            f"{shown_count(count, 'table')} of database {seen.database} wait for autovacuum.",
+            f"{shown_count(count, 'table')} of database {seen.database} wait for autovacuum{beside}.",
             seen.database,
             seen.database,
         )

@@ -107,6 +107,16 @@ CASES = [
         object="shop",
         database="shop",
     ),
+    *stepped(
+        "vacuum_tables_due",
+        catalog.VACUUM_BACKLOG,
+        "tables_due",
+        [("warning", 20, 21)],
+        "21 tables of database shop wait for autovacuum, and 2 more would if it were not switched off for them.",
+        object="shop",
+        database="shop",
+        tables_excluded=2,
+    ),
     Case(
         "autovacuum_disabled",
         "critical",
