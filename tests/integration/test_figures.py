@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from lab.waiting import wait_until
 from tests.integration.faults import configuration, replication, sessions, tables
-from tests.integration.faults.scene import database, held, running, schema
+from tests.integration.faults.scene import database, held, running, schema, settled
 from tests.integration.runner import Health
 from tests.integration.servers import Server
 
@@ -93,3 +95,62 @@ def test_a_query_holds_vacuum_back_without_having_written(server: Server, health
     ):
         holders = health("databases", limit=100).metrics["databases"]["xmin_holders"]
         assert f"pid {pid}" in {holder["name"] for holder in holders}
+
+
+@pytest.mark.parametrize(
+    ("options", "due"),
+    [
+        # 50 and a fifth of 900 rows are more than the 100 that are dead.
+        ("fillfactor = 90", 0),
+        ("autovacuum_vacuum_scale_factor = 0", 1),
+        ("autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 101", 0),
+        ("autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 5", 1),
+        ("autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 15", 0),
+    ],
+)
+def test_a_table_waits_for_vacuum_by_its_own_settings(server: Server, health: Health, options: str, due: int) -> None:
+    filled = ("CREATE TABLE t AS SELECT generate_series(1, 900) AS n", f"ALTER TABLE t SET ({options})")
+    dead = "SELECT n_dead_tup = 100 FROM pg_stat_user_tables WHERE relname = 't'"
+    with database(server) as name:
+        server.run(*filled, "VACUUM ANALYZE t", "DELETE FROM t WHERE n <= 100", database=name)
+        settled(server, "the dead rows are counted", dead, database=name)
+        (found,) = health("tables", databases=[name]).metrics["tables"]["vacuum_backlog"]
+    assert (found["tables_due"], found["tables_excluded"]) == (due, 0)
+
+
+def test_room_that_is_left_on_purpose_is_not_wasted(server: Server, health: Health) -> None:
+    with schema(
+        server,
+        "CREATE TABLE scene.t (n int, pad text) WITH (fillfactor = 20)",
+        "INSERT INTO scene.t SELECT n, repeat('x', 100) FROM generate_series(1, 20000) n",
+        "CREATE INDEX loose ON scene.t (n) WITH (fillfactor = 20)",
+        "VACUUM ANALYZE scene.t",
+    ):
+        found = health("bloat", limit=100).metrics["bloat"]
+    (table,) = (row["wasted_percent"] for row in found["table_bloat"] if row["table"] == "scene.t")
+    (index,) = (row["wasted_percent"] for row in found["index_bloat"] if row["index"] == "scene.loose")
+    assert table < 25
+    assert index < 25
+
+
+def test_indexes_are_the_same_only_where_they_hold_the_same(server: Server, health: Health) -> None:
+    """By their conditions and expressions too, wherever these stood in the statement."""
+    with schema(
+        server,
+        "CREATE TABLE scene.t (n int, m int)",
+        "CREATE INDEX small ON scene.t (n) WHERE m < 1",
+        "CREATE INDEX larger ON scene.t (n) WHERE m < 2",
+        "CREATE INDEX whole ON scene.t (n)",
+        "CREATE INDEX next ON scene.t ((n + 1))",
+        "CREATE INDEX after ON scene.t ((n + 2))",
+    ):
+        rows = health("indexes", limit=100).metrics["indexes"]["duplicate_indexes"]
+        assert [row for row in rows if row["table"] == "scene.t"] == []
+        again = (
+            "CREATE INDEX small_again ON scene.t (n)   WHERE m < 1",
+            "CREATE INDEX next_again ON scene.t (  (n + 1))",
+        )
+        server.run(*again)
+        rows = health("indexes", limit=100).metrics["indexes"]["duplicate_indexes"]
+        found = sorted(row["indexes"] for row in rows if row["table"] == "scene.t")
+        assert found == [["next", "next_again"], ["small", "small_again"]]
