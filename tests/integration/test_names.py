@@ -77,7 +77,7 @@ def test_hostile_names(server: Server, health: Health, name: str) -> None:
         )
         with busy as pid:
             levels = {
-                "unused_index_bytes": {"info": 0},
+                "unused_index_bytes": {"info": 0, "floor": 0},
                 "slow_query_seconds": {"warning": 0},
                 "table_bloat_percent": {"warning": 1, "floor": 0},
                 "vacuum_tables_due": {"warning": 0},

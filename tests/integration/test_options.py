@@ -126,7 +126,7 @@ def test_limit_keeps_the_worst(server: Server, health: Health) -> None:
 
 def test_info_leaves_the_status_alone(server: Server, health: Health) -> None:
     with schema(server, *FILLED, "CREATE INDEX idle ON scene.t (n)"):
-        report = health("indexes", thresholds={"unused_index_bytes": {"info": 0}})
+        report = health("indexes", thresholds={"unused_index_bytes": {"info": 0, "floor": 0}})
         assert [finding["severity"] for finding in report.findings()] == ["info"]
         assert report.status == "ok"
 
@@ -135,7 +135,7 @@ def test_gravest_first(server: Server, health: Health) -> None:
     full = ("CREATE SEQUENCE scene.s MAXVALUE 10", "SELECT setval('scene.s', 10)")
     with schema(server, *FILLED, "CREATE INDEX idle ON scene.t (n)", "DELETE FROM scene.t WHERE id < 15000", *full):
         counted(server, "n_dead_tup > 10000")
-        levels = {"unused_index_bytes": {"info": 0}, "dead_rows": {"warning": 10, "critical": None}}
+        levels = {"unused_index_bytes": {"info": 0, "floor": 0}, "dead_rows": {"warning": 10, "critical": None}}
         report = health("indexes", "sequences", "tables", thresholds=levels)
         assert [finding["severity"] for finding in report.findings()][:1] == ["critical"]
         order = ["critical", "warning", "info"]
