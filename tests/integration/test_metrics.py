@@ -56,6 +56,11 @@ def test_a_prepared_transaction_is_a_root(server: Server, health: Health) -> Non
 
 def test_session_totals(server: Server, health: Health) -> None:
     clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    # The pooler keeps the sessions of earlier tests for later clients.
+    server.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
     with sessions.busy_sessions(server), held(server, "SELECT 1"), server.connect() as idle, idle.cursor() as cursor:
 
         def are_alone() -> bool:
