@@ -44,6 +44,11 @@ molecule: ## The Molecule scenarios
 $(CHECKS): setup
 	@$(PYTHON) tools/check.py $@
 
+.PHONY: integration-long
+integration-long: engine setup ## Integration with the long tests of partitions: kills, traffic, faults
+	@$(PYTHON) -m lab image $(RELEASES)
+	@$(PYTHON) -m pytest tests/integration --long
+
 .PHONY: format
 format: setup ## Rewrite the Python files as ruff formats them
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .

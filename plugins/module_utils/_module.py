@@ -13,8 +13,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.runbook.postgres.plugins.module_utils._connection import libpq_parameters
+from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
+from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
-from ansible_collections.runbook.postgres.plugins.module_utils._session import DRIVER_MISSING
+from ansible_collections.runbook.postgres.plugins.module_utils._session import DRIVER_MISSING, Session
 
 
 class Module:
@@ -23,12 +26,23 @@ class Module:
     def __init__(self, options: Mapping[str, Any], **rules: Any) -> None:
         self._ansible = AnsibleModule(argument_spec=dict(options), supports_check_mode=True, **rules)
         self._result: dict[str, Any] = {}
+        self.check_mode: bool = self._ansible.check_mode
         self.params: dict[str, Any] = self._ansible.params
 
     def __enter__(self) -> Module:
         if DRIVER_MISSING is not None:
             self._ansible.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_MISSING)
         return self
+
+    def session(self, settings: Mapping[str, str] | None = None) -> Session:
+        """A connection by the module's options; in check mode the server itself refuses to write."""
+        net = {"default_transaction_read_only": "on"} if self.check_mode else {}
+        seconds = Deadline(float(self.params.get("connect_timeout") or 10))
+        return Session(libpq_parameters(self.params), seconds, {**(settings or {}), **net}, statement_seconds=3600.0)
+
+    def copy_connection(self) -> CopyConnection:
+        """Another one by the same options, for streams of rows."""
+        return CopyConnection(libpq_parameters(self.params), int(self.params.get("connect_timeout") or 10))
 
     def report(self, **result: Any) -> None:
         self._result = result
@@ -39,7 +53,8 @@ class Module:
         if error is None:
             self._ansible.exit_json(**{"changed": False, **self._result})
         if isinstance(error, Problem):
-            self._ansible.fail_json(msg=error.sentence)
+            # What was done before it failed is part of what a failure has to say.
+            self._ansible.fail_json(msg=error.sentence, **self._result)
         if isinstance(error, Exception):
             self._ansible.fail_json(msg=_defect(error))
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 import select
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import where
@@ -57,6 +58,11 @@ def compose(template: str, **parts: Any) -> Any:
     return psycopg2.sql.SQL(template).format(**parts)
 
 
+def literal(value: Any) -> Any:
+    """A value inside a statement that takes no bound ones, quoted by the driver."""
+    return psycopg2.sql.Literal(value)
+
+
 def joined(separator: str, parts: Sequence[Any]) -> Any:
     return psycopg2.sql.SQL(separator).join(parts)
 
@@ -93,13 +99,18 @@ class Session:
             self._connection = psycopg2.connect(dsn, async_=True)
             self._wait(deadline)
         except psycopg2.Error as error:
-            raise Unreachable(f"{self._where} could not be connected to: {_refusal(error)}.") from error
+            raise refused(error, self._where) from error
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._connection.close()
+
+    @property
+    def major(self) -> int:
+        """The server's major version, which it named when the connection was made."""
+        return int(self._connection.server_version) // 10000
 
     def limit(self, statement_seconds: float) -> None:
         """Give the server this much time for each statement from here on."""
@@ -128,11 +139,24 @@ class Session:
         except UnicodeDecodeError as error:
             raise QueryFailed(f"the answer holds text that is not valid UTF-8 ({error.reason})") from error
 
+    def together(self, statements: Sequence[Any]) -> None:
+        """These statements, or none of them, in one round trip: the server takes them as one transaction."""
+        self.fetch(joined("; ", statements))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All statements inside, or none of them."""
+        self.fetch("BEGIN")
+        try:
+            yield
+        except BaseException:
+            if not self._connection.closed:
+                self.fetch("ROLLBACK")
+            raise
+        self.fetch("COMMIT")
+
     def _problem(self, error: Any) -> Problem:
-        # The driver's own refusals have no SQLSTATE either, and leave the connection as it was.
-        if self._connection.closed or (error.pgcode is None and not isinstance(error, psycopg2.ProgrammingError)):
-            return Unreachable(f"{self._where} closed the connection: {_one_line(error)}.")
-        return _KINDS.get(error.pgcode, QueryFailed)(_one_line(error))
+        return problem(error, self._connection, self._where)
 
     def _wait(self, deadline: Deadline) -> None:
         """Let the driver work until it is done, but not past the deadline."""
@@ -153,6 +177,18 @@ class Session:
                     f"{self._where} takes connections but does not answer: "
                     "look for stopped processes, a full disk or a frozen host."
                 )
+
+
+def problem(error: Any, connection: Any, place: str) -> Problem:
+    """What an error of the driver on a connection means for whoever asked."""
+    # The driver's own refusals have no SQLSTATE either, and leave the connection as it was.
+    if connection.closed or (error.pgcode is None and not isinstance(error, psycopg2.ProgrammingError)):
+        return Unreachable(f"{place} closed the connection: {_one_line(error)}.")
+    return _KINDS.get(error.pgcode, QueryFailed)(_one_line(error))
+
+
+def refused(error: Any, place: str) -> Unreachable:
+    return Unreachable(f"{place} could not be connected to: {_refusal(error)}.")
 
 
 def _milliseconds(seconds: float) -> str:

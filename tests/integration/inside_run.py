@@ -1,0 +1,81 @@
+"""Runs one module on a node, where the programs and the small disks are, and dies there when told to.
+
+Copied to the node with ansible's module_utils and this collection's plugins; the request comes on standard input.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+from ansible.module_utils.testing import patch_module_args
+
+PLUGINS = "ansible_collections.runbook.postgres.plugins"
+
+
+# A run that is held waits for as long as this file is there.
+HELD = Path("/tmp/inside-held")
+LONGEST_HOLD = 60.0
+
+
+def interrupt(places: list[str], call: int, act: Callable[[], None]) -> None:
+    """Do something right before the so-many-th call of any of these functions."""
+    left = call
+
+    def watch(real: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                act()
+            return real(*args, **kwargs)
+
+        return wrapped
+
+    for place in places:
+        owner, name = named(place)
+        setattr(owner, name, watch(getattr(owner, name)))
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hold() -> None:
+    HELD.touch()
+    ends = time.monotonic() + LONGEST_HOLD
+    while HELD.exists() and time.monotonic() < ends:
+        time.sleep(0.02)
+
+
+def named(path: str) -> tuple[Any, str]:
+    """`module:attribute` or `module:Class.method`, a module of ours by its name below module_utils."""
+    place, _, attribute = path.partition(":")
+    module: Any = importlib.import_module(f"{PLUGINS}.module_utils.{place[1:]}" if place.startswith(".") else place)
+    *owners, last = attribute.split(".")
+    for each in owners:
+        module = getattr(module, each)
+    return module, last
+
+
+def main() -> None:
+    request = json.load(sys.stdin)
+    for what, act in (("die", die), ("hold", hold)):
+        if request.get(what):
+            interrupt(request[what]["at"], request[what]["call"], act)
+    try:
+        with patch_module_args(request["arguments"]):
+            importlib.import_module(f"{PLUGINS}.modules.{request['module']}").main()
+    finally:
+        print(f"maxrss {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The playbook over an inventory: databases of a primary, and a word about its standby."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.checkout import ROOT
+from tests.integration.partitions import DATABASE, Partitions
+
+BIN = Path(sys.executable).parent
+
+
+def login(partitions: Partitions, *, standby: bool) -> dict[str, Any]:
+    parameters = partitions.server.parameters("postgres", standby=standby)
+    return {
+        "login_host": parameters["host"],
+        "login_port": int(parameters["port"]),
+        "login_user": "postgres",
+        "login_password": parameters["password"],
+    }
+
+
+def played(partitions: Partitions, place: Path, wanted: list[dict[str, Any]], *options: str) -> tuple[int, str]:
+    """The playbook for a cluster of two. Passwords lie in a file, so that no argument holds one."""
+    common = {
+        "ansible_connection": "local",
+        "ansible_become": False,
+        "ansible_python_interpreter": sys.executable,
+        "partitions": wanted,
+    }
+    hosts = {
+        name: {**common, "partitions_login": login(partitions, standby=name == "second")}
+        for name in ("first", "second")
+    }
+    hosts["third"] = {**common, "partitions": [], "postgres_login": {"login_port": 1}}
+    inventory = place / "inventory.json"
+    inventory.touch(mode=0o600)
+    inventory.write_text(json.dumps({"postgres": {"hosts": hosts}}))
+    done = subprocess.run(
+        [str(BIN / "ansible-playbook"), "-i", str(inventory), str(ROOT / "playbooks/partitions.yml"), *options],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".lab/collections"), "ANSIBLE_NOCOLOR": "1"},
+        cwd=place,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def wanted(partitions: Partitions) -> list[dict[str, Any]]:
+    partitions.run(
+        "CREATE TABLE events (k bigint) PARTITION BY RANGE (k)",
+        "CREATE TABLE audit (at date) PARTITION BY RANGE (at)",
+        "CREATE TABLE plain (n int)",
+    )
+    tables = [{"table": "events", "interval": "10", "ahead": 1}, {"table": "audit", "interval": "month"}]
+    return [{"login_db": DATABASE, "tables": tables}]
+
+
+def test_check_then_run_then_nothing(partitions: Partitions, wanted: list[dict[str, Any]], tmp_path: Path) -> None:
+    code, said = played(partitions, tmp_path, wanted, "--check", "--diff")
+    assert code == 0, said
+    assert "+events_p0 from 0 to 10" in said
+    assert "second is a standby: its partitions come from its primary." in said
+    assert partitions.names("events") == []
+    code, said = played(partitions, tmp_path, wanted)
+    assert code == 0, said
+    assert partitions.names("events") == ["events_p0", "events_p10"]
+    assert len(partitions.names("audit")) == 5
+    code, said = played(partitions, tmp_path, wanted)
+    assert code == 0, said
+    assert "changed=0" in said
+    assert "changed=1" not in said
+
+
+def test_one_database_that_is_refused_does_not_keep_the_next(
+    partitions: Partitions, wanted: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    refused = {"login_db": DATABASE, "tables": [{"table": "plain", "interval": "day"}]}
+    code, said = played(partitions, tmp_path, [refused, *wanted])
+    assert code != 0
+    assert "plain is not partitioned" in said
+    assert partitions.names("events") == ["events_p0", "events_p10"]
+    assert login(partitions, standby=False)["login_password"] not in said
