@@ -77,19 +77,24 @@ def base_name(suite: str) -> str:
     return f"{suite}-base-{recipe_hash([suite, *rootfs.PACKAGES])}"
 
 
-def tag(debian: int) -> str:
-    """The image for a release: the user's own (LAB_IMAGE_12=...), else ours by its recipe."""
+def tag(debian: int, *, bare: bool = False) -> str:
+    """The image for a release: the user's own (LAB_IMAGE_12=...), else ours by its recipe.
+
+    A `bare` one has systemd and Python, and nothing of a database.
+    """
     wanted = release(debian)
-    own = os.environ.get(f"LAB_IMAGE_{debian}")
+    own = os.environ.get(f"LAB_BARE_IMAGE_{debian}" if bare else f"LAB_IMAGE_{debian}")
     if own:
         return own
     files = (path.read_text() for path in sorted(RECIPE.iterdir()) if path.is_file())
-    return f"{REPOSITORY}:{wanted.suite}-{recipe_hash([base_name(wanted.suite), *PACKAGES, *files])}"
+    packages = () if bare else PACKAGES
+    kind = "-bare" if bare else ""
+    return f"{REPOSITORY}:{wanted.suite}{kind}-{recipe_hash([base_name(wanted.suite), *packages, *files])}"
 
 
-def ensure(debian: int, say: Callable[[str], None] = lambda _: None) -> str:
+def ensure(debian: int, say: Callable[[str], None] = lambda _: None, *, bare: bool = False) -> str:
     """The tag of an image that is there now: found, pulled (the user's own) or built."""
-    wanted = tag(debian)
+    wanted = tag(debian, bare=bare)
     if has_image(wanted):
         return wanted
     if not wanted.startswith(f"{REPOSITORY}:"):
@@ -98,7 +103,7 @@ def ensure(debian: int, say: Callable[[str], None] = lambda _: None) -> str:
         return wanted
     with locked(f"image-{debian}"):
         if not has_image(wanted):
-            build(release(debian), wanted, say)
+            build(release(debian), wanted, say, bare=bare)
     return wanted
 
 
@@ -116,17 +121,20 @@ def ensure_all(debians: Iterable[int], say: Callable[[str], None]) -> list[str]:
         return list(pool.map(lambda number: ensure(number, say), wanted))
 
 
-def build(wanted: Release, name: str, say: Callable[[str], None]) -> None:
-    say(f"Building the lab image of Debian {wanted.debian} with PostgreSQL {wanted.postgresql}")
+def build(wanted: Release, name: str, say: Callable[[str], None], *, bare: bool = False) -> None:
+    content = "without a database" if bare else f"with PostgreSQL {wanted.postgresql}"
+    say(f"Building the lab image of Debian {wanted.debian} {content}")
     # The label tells `make clean` what this checkout made, whenever it is killed.
     docker(
         "build",
         "--quiet",
         "--force-rm",
+        f"--target={'bare' if bare else 'node'}",
         f"--tag={name}",
         f"--label={BUILT_BY}={LAB_ID}",
         f"--build-arg=BASE={base_image(wanted)}",
-        f"--build-arg=PACKAGES={' '.join(PACKAGES)}",
+        f"--build-arg=BASICS={' '.join(rootfs.PACKAGES)}",
+        *([] if bare else [f"--build-arg=PACKAGES={' '.join(PACKAGES)}"]),
         str(RECIPE),
     )
 

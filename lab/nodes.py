@@ -58,15 +58,16 @@ class Node:
         network: str | None = None,
         ip: str | None = None,
         boot_bound: float = BOOT_BOUND,
+        bare: bool = False,
     ) -> Node:
-        """Boot a node and wait until systemd is done.
+        """Boot a node and wait until systemd is done; a `bare` one has no database installed.
 
         `tmpfs` maps directories to mount options, e.g. {"/small": "size=16m"} for a
         disk that fills up. `network` is one made by `docker network create`; `ip` an
         address in it. A node of that name that is left over is replaced.
         """
         node = cls(name, release)
-        image = images.ensure(release)
+        image = images.ensure(release, bare=bare)
         node.stop()
         options = [*BOOT_OPTIONS, f"--shm-size={shm_size}"]
         options += [f"--tmpfs={path}:{how}".rstrip(":") for path, how in (tmpfs or {}).items()]

@@ -37,9 +37,18 @@ def test_the_tag_follows_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert images.tag(12) != before
 
 
+def test_a_bare_image_does_not_follow_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LAB_BARE_IMAGE_12", raising=False)
+    before = images.tag(12, bare=True)
+    monkeypatch.setattr(images, "PACKAGES", (*images.PACKAGES, "tree"))
+    assert images.tag(12, bare=True) == before != images.tag(12)
+
+
 def test_an_own_image_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_IMAGE_12", "registry.example/own:tag")
     assert images.tag(12) == "registry.example/own:tag"
+    monkeypatch.setenv("LAB_BARE_IMAGE_12", "registry.example/own:bare")
+    assert images.tag(12, bare=True) == "registry.example/own:bare"
 
 
 def test_an_unknown_release_is_refused_by_naming_the_known() -> None:
