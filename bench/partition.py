@@ -19,7 +19,7 @@ NODE, RELEASE = "bench-partitions", 12
 DATABASE = "parts"
 PACKAGE = "postgresql-15-partman"
 PEER = "pg_partman 4.7"
-MADE, MANY = 1_000, 2_000
+MADE, MANY = 1_000, 10_000
 CALL_BOUND = 600.0  # seconds for one call of either side
 
 SETTINGS = {

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused, TookTooLong
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import PartitionedTable
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
 # The upper half of the lock's key ("RBPG"); the lower one is the table's oid.
@@ -23,16 +22,16 @@ SELECT l.pid, a.backend_start::timestamp(0)::text AS since
 """
 
 
-def hold(session: Session, table: PartitionedTable) -> None:
+def hold(session: Session, oid: int, title: str) -> None:
     """Until the session ends, also by a kill. Waits no longer than for any lock, since the server may take a moment
     to notice that an earlier run was killed."""
     try:
-        session.fetch(TAKE, {"key": (_OURS << 32) | table.oid})
+        session.fetch(TAKE, {"key": (_OURS << 32) | oid})
     except TookTooLong:
-        _refuse(session, table)
+        _refuse(session, oid, title)
 
 
-def _refuse(session: Session, table: PartitionedTable) -> None:
-    rows = session.fetch(HOLDER, {"ours": _OURS, "oid": table.oid})
+def _refuse(session: Session, oid: int, title: str) -> None:
+    rows = session.fetch(HOLDER, {"ours": _OURS, "oid": oid})
     who = f"server process {rows[0]['pid']}, since {rows[0]['since']} UTC" if rows else "it just ended"
-    raise Refused(f"{table.title} is being looked after by another run ({who}): run this again when it is through.")
+    raise Refused(f"{title} is being looked after by another run ({who}): run this again when it is through.")

@@ -96,15 +96,25 @@ class Found:
     key: Any
 
 
-def read_table(session: Session, name: str, major: int) -> Found:
-    """The table with its partitions, or the reason why it cannot be looked after."""
+def read_name(session: Session, name: str) -> tuple[int, str]:
+    """The oid and the full name of a table that can be looked after, before its many partitions are read."""
+    row = _fit(session, name)
+    return row["oid"], f"{row['schema']}.{row['name']}"
+
+
+def _fit(session: Session, name: str) -> dict[str, Any]:
     rows = _looked_up(session, name)
     if not rows:
         raise Refused(
             f"There is no table {name} in this database: give its schema too, and quotes where its name needs them."
         )
-    row = rows[0]
-    _refuse_unfit(name, row)
+    _refuse_unfit(name, rows[0])
+    return rows[0]
+
+
+def read_table(session: Session, name: str, major: int) -> Found:
+    """The table with its partitions, or the reason why it cannot be looked after."""
+    row = _fit(session, name)
     key_type = _key_type(session, row)
     kind = KINDS.get(key_type)
     if kind is None:

@@ -28,6 +28,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalo
     PLACE,
     Found,
     read_highest,
+    read_name,
     read_table,
     read_taken,
     refuse_tablespace,
@@ -75,7 +76,7 @@ def prepare(session: Session, wanted: Sequence[Wish], *, alone: bool) -> list[Up
     for wish in wanted:
         try:
             if alone:
-                hold(session, read_table(session, wish.table, session.major).table)
+                hold(session, *read_name(session, wish.table))
             job = _prepared(session, wish, place["now"], jobs)
         except TookTooLong as error:
             raise Refused(

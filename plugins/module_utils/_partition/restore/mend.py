@@ -29,7 +29,7 @@ class Restore:
         self._session, self._given = session, given
         found, scene = observe(session, given, table)
         if alone:
-            hold(session, found.table)
+            hold(session, found.table.oid, found.table.title)
             found, scene = observe(session, given, table)
         self._found: Found = found
         self._plan: Plan = plan_restore(scene, given.manifest, given.file)
