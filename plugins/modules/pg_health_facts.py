@@ -656,6 +656,14 @@ ansible_facts:
                   returned: when answered
                   type: list
                   elements: dict
+                left_partitions:
+                  description:
+                    - Tables that M(runbook.postgres.pg_partition) detached to archive or drop them, and that are
+                      still there.
+                    - Keys are C(partition), C(waits_for), C(archived), C(bytes).
+                  returned: when answered
+                  type: list
+                  elements: dict
             indexes:
               description:
                 - Indexes.

@@ -181,7 +181,7 @@ attributes:
     description: Says what would be made, detached and dropped; the session is read-only.
     support: full
   diff_mode:
-    description: Shows all partitions with their bounds, before and after.
+    description: Shows all partitions with their bounds and, as far as vacuum or analyze have been there, their sizes.
     support: full
 seealso:
   - module: runbook.postgres.pg_partition_restore

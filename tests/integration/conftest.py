@@ -34,6 +34,8 @@ LONG = (
     "test_partition_playbook",
     "test_partition_traits",
     "test_partition_waits",
+    "test_row_expiry_faults",
+    "test_row_expiry_playbook",
 )
 
 

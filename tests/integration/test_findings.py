@@ -142,6 +142,7 @@ CASES: Sequence[Case] = (
     Case("partitions", "partitions_ahead", tables.partitions_run_out, {"critical": 1}, "critical", database="app"),
     Case("partitions", "default_partition_rows", tables.rows_in_default_partition, {"warning": 0}, database="app"),
     Case("partitions", "detach_pending", tables.detach_pending, {"warning": 0}, database="app", since=14),
+    Case("partitions", "unarchived_expiry", tables.expiry_interrupted, {"warning": 0}, database="app"),
     # indexes, bloat, sequences, statements
     Case("indexes", "invalid_index", tables.invalid_index, {"warning": 0}, database="app"),
     Case("indexes", "invalid_index", tables.unattached_index, {"warning": 0}, database="app"),

@@ -12,6 +12,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.archiv
     Archive,
     DropArchived,
     archive_line,
+    size,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.axis import Range
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import (
@@ -66,13 +67,20 @@ def _row(table: PartitionedTable, partition: Partition, *, kept: bool = False) -
         notes.append("to be dropped")
     if partition.awaiting and not kept:
         notes.append("to be archived")
+    notes += _size(partition)
     if partition.is_default:
         return (2, 0, partition.name), ", ".join([f"{partition.name} default", *notes])
     return _placed(table, partition.name, partition.range, notes)
 
 
 def _orphan(partition: Partition) -> _Placed:
-    return (3, 0, partition.name), f"{partition.name} detached, to be {'archived' if partition.awaiting else 'dropped'}"
+    what = f"{partition.name} detached, to be {'archived' if partition.awaiting else 'dropped'}"
+    return (3, 0, partition.name), ", ".join([what, *_size(partition)])
+
+
+def _size(partition: Partition) -> list[str]:
+    """As of the last vacuum or analyze; of what was never looked at it is not known, and not said."""
+    return [f"about {size(partition.bytes)}"] if partition.bytes else []
 
 
 def _placed(table: PartitionedTable, name: str, period: Range | None, notes: list[str]) -> _Placed:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import psycopg2
 from psycopg2 import sql
 
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.marks import awaiting_of, marked
 from lab.waiting import wait_until
 from tests.integration.faults.scene import database, held, running, schema, settled
 from tests.integration.servers import Server
@@ -104,6 +105,20 @@ def detach_pending(server: Server) -> Iterator[str]:
     with schema(server, BY_DAY, last):
         with held(server, "SELECT count(*) FROM scene.t"), running(server, detach, waits="Lock"):
             settled(server, "the first half of the detach is done", pending)
+        yield "scene.last"
+
+
+@contextlib.contextmanager
+def expiry_interrupted(server: Server) -> Iterator[str]:
+    """As pg_partition leaves it when it is killed between detaching and archiving; what is attached stays unnamed."""
+    last = "CREATE TABLE scene.last (LIKE scene.t)"
+    bound = "FOR VALUES FROM ('2020-01-01') TO ('2020-02-01')"
+    said = marked(f"{awaiting_of('scene.t')}{bound}", "what its owner said", "scene.t")
+    attached = f"CREATE TABLE scene.now PARTITION OF scene.t {bound}"
+    with schema(server, BY_DAY, last, attached):
+        for name in ("last", "now"):
+            comment = sql.SQL("COMMENT ON TABLE {} IS {}")
+            server.run(comment.format(sql.Identifier("scene", name), sql.Literal(said)))
         yield "scene.last"
 
 

@@ -211,4 +211,37 @@ PARTITIONED_TABLES = Probe(
     },
 )
 
-PROBES = (TABLES, VACUUM_BACKLOG, PARTITIONED_TABLES)
+
+@dataclass(frozen=True)
+class LeftPartition:
+    """A table that was detached to be archived or dropped, and is still there."""
+
+    partition: str
+    # What an interrupted run said it waits for, in full.
+    waits_for: str
+    archived: bool
+    bytes: int
+
+
+# The server knows no retention. What it does know is what pg_partition writes on a partition before it detaches it.
+LEFT_PARTITIONS = Probe(
+    name="left_partitions",
+    subset="partitions",
+    scope=DATABASE,
+    row=LeftPartition,
+    sql={
+        13: """
+SELECT n.nspname || '.' || c.relname AS partition, substr(m.mark, length('runbook.postgres: ') + 1) AS waits_for,
+       m.mark LIKE '%%, to be archived, %%' AS archived, c.relpages::bigint * %(block_bytes)s AS bytes
+  FROM pg_description d
+ CROSS JOIN LATERAL (SELECT split_part(d.description, E'\\n', 1) AS mark) AS m
+  JOIN pg_class c ON c.oid = d.objoid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE d.classoid = 'pg_class'::regclass AND d.objsubid = 0 AND c.relkind = 'r' AND NOT c.relispartition
+   AND m.mark ~ '^runbook\\.postgres: detached from .*, to be (archived, .*|dropped)$'
+ ORDER BY 1
+"""
+    },
+)
+
+PROBES = (TABLES, VACUUM_BACKLOG, PARTITIONED_TABLES, LEFT_PARTITIONS)

@@ -54,6 +54,16 @@ def _pending(observed: Observed) -> Iterable[Measure]:
             )
 
 
+def _left(observed: Observed) -> Iterable[Measure]:
+    for seen in observed.of(seen_by.LEFT_PARTITIONS):
+        yield Measure(
+            1,
+            f"{seen.row.partition} was {seen.row.waits_for}, and is still there.",
+            seen.row.partition,
+            seen.database,
+        )
+
+
 CHECKS = (
     Check(
         name="partitions_ahead",
@@ -78,6 +88,14 @@ CHECKS = (
         unit="partitions",
         measure=_pending,
         remedy="ALTER TABLE ... DETACH PARTITION ... FINALIZE.",
+        levels=Levels(warning=0),
+    ),
+    Check(
+        name="unarchived_expiry",
+        subset="partitions",
+        unit="partitions",
+        measure=_left,
+        remedy="Run pg_partition again where none is running: it archives or drops what an interrupted run left.",
         levels=Levels(warning=0),
     ),
 )

@@ -86,7 +86,7 @@ class Archiver:
             self.kept[step.partition.oid] = Kept(file, self._made(connection, step, shape, file))
 
     def _made(self, connection: CopyConnection, step: Archive, shape: describe.Shape, file: Path) -> Manifest:
-        started = _now()
+        started = now()
         partial = partial_of(file)
         with contextlib.suppress(FileNotFoundError):
             # Of a run that was killed: nobody else writes here while we hold the table's lock.
@@ -125,9 +125,9 @@ class Archiver:
                 file_sha256=through.packed.sha256,
                 verified=manifest.FILE if step.store.recipients else manifest.CONTENT,
                 server_version=about["server_version"],
-                programs=_programs(step.store),
+                programs=programs(step.store),
                 started=started,
-                finished=_now(),
+                finished=now(),
             )
             # Before it has its name, and the manifest before it: what bears an archive's name is a whole one.
             verify(partial, told)
@@ -188,7 +188,7 @@ def _kept_back(step: Any, reason: str) -> str:
     return f"Could not {step.sentence}: {reason}; the table is still there, detached, and the next run goes on."
 
 
-def verify(file: Path, told: Manifest) -> None:
+def verify(file: Path, told: manifest.Content) -> None:
     """The file says what the manifest says, as far as it can be read without a secret key."""
     if reading.hash_of(file) != (told.file_bytes, told.file_sha256):
         raise NotArchived("the file read back is not what was written to it")
@@ -230,12 +230,12 @@ def _name(partition: Partition) -> Any:
     return identifier(partition.schema, partition.name)
 
 
-def _programs(store: Store) -> dict[str, str]:
+def programs(store: Store) -> dict[str, str]:
     """What a reader may need to know of the tools that wrote the file."""
     wanted = (["zstd"] if store.compression == ZSTD else []) + (["age"] if store.recipients else [])
     found = {name: shutil.which(name) for name in wanted}
     return {name: " ".join(run([path, "--version"], VERSION_SECONDS).split()) for name, path in found.items() if path}
 
 
-def _now() -> str:
+def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

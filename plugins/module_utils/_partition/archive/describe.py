@@ -119,12 +119,15 @@ NULL_MARKER = "\\N"
 
 def copy_statement(table: Any, columns: Sequence[str], how: str, direction: str) -> Any:
     """COPY of these columns; direction is TO STDOUT or FROM STDIN."""
-    options = compose(
-        "FORMAT binary" if how == BINARY else "FORMAT csv, HEADER, NULL {marker}", marker=literal(NULL_MARKER)
-    )
     return compose(
         f"COPY {{table}} ({{columns}}) {direction} WITH ({{options}})",
         table=table,
         columns=joined(", ", [identifier(each) for each in columns]),
-        options=options,
+        options=copy_options(how),
+    )
+
+
+def copy_options(how: str) -> Any:
+    return compose(
+        "FORMAT binary" if how == BINARY else "FORMAT csv, HEADER, NULL {marker}", marker=literal(NULL_MARKER)
     )

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.stream import FileSink
@@ -22,6 +23,31 @@ LAYOUT = 1
 # Whether the content was read back from the file, or, where only recipients can decrypt it, the file's own hash;
 # then the content's was taken while it was written.
 CONTENT, FILE = "content", "file"
+
+
+class Written(Protocol):
+    """Whatever is written as a manifest."""
+
+    def to_json(self) -> str: ...
+
+
+class Content(Protocol):
+    """What a file is verified by."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def compression(self) -> str: ...
+    @property
+    def file_bytes(self) -> int: ...
+    @property
+    def file_sha256(self) -> str: ...
+    @property
+    def verified(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -89,6 +115,10 @@ def parse(text: str, place: Path) -> Manifest:
             f"{place} was written by a later version (layout {told['manifest']}, this one reads up to {LAYOUT}): "
             "upgrade the collection."
         )
+    if told.get("of") == "rows":
+        raise Refused(
+            f"{place} tells of rows of a plain table: they go back by the statement in it, not as a partition."
+        )
     missing = [each.name for each in fields(Manifest) if each.name not in told]
     if missing:
         raise Refused(f"{place} is no whole manifest: {', '.join(missing)} is missing.")
@@ -120,7 +150,7 @@ def read(path: Path) -> Manifest:
         raise Refused(f"{path} is no manifest: it is not UTF-8 text.") from error
 
 
-def write(path: Path, partial: Path, manifest: Manifest) -> None:
+def write(path: Path, partial: Path, manifest: Written) -> None:
     """There as a whole or not at all, also after a power cut."""
     with contextlib.suppress(FileNotFoundError):
         partial.unlink()

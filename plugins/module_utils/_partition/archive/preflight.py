@@ -30,7 +30,7 @@ def refuse_unfit_store(title: str, store: Store) -> None:
             find("rclone", "rclone")
         if store.recipients:
             _try_recipients(find("age", "age"), store.recipients)
-        _existing(store.destination)
+        existing(store.destination)
     except Refused as error:
         raise Refused(f"{title}: {error.sentence}") from error
 
@@ -46,7 +46,7 @@ def _try_recipients(age: str, recipients: Sequence[str]) -> None:
         ) from error
 
 
-def _existing(destination: Path) -> Path:
+def existing(destination: Path) -> Path:
     """The directory itself or the nearest above it that is there; it can be written to."""
     place = destination
     try:
@@ -85,12 +85,12 @@ def refuse_too_full(steps: Sequence[Archive]) -> None:
     """Compressed files are smaller than their tables, by how much nobody knows: there the largest must fit."""
     needs: dict[int, list[Archive]] = {}
     for step in steps:
-        needs.setdefault(_existing(step.store.destination).stat().st_dev, []).append(step)
+        needs.setdefault(existing(step.store.destination).stat().st_dev, []).append(step)
     for each in needs.values():
         plain = sum(step.partition.bytes for step in each if step.store.compression == PLAIN)
         packed = max((step.partition.bytes for step in each if step.store.compression != PLAIN), default=0)
         destination = each[0].store.destination
-        there = os.statvfs(_existing(destination))
+        there = os.statvfs(existing(destination))
         free = there.f_bavail * there.f_frsize
         if plain + packed > free:
             raise Refused(

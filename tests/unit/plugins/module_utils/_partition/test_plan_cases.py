@@ -181,6 +181,14 @@ def test_a_partition_half_filled_goes_on_growing() -> None:
     assert plan.after == ["half from 10 to 20", "rest default"]
 
 
+def test_sizes_are_told_where_they_are_known() -> None:
+    gone = replace(partition("c", 0, 10, marked=True), bytes=999)
+    found = table([replace(partition("a", 10, 20), bytes=61_200_000), partition("b", 20, 30)], marked=(gone,))
+    plan = plan_partitions(found, policy(ahead=0, on_expiry="detach"), 15)
+    told = ["a from 10 to 20, about 61.2 MB", "b from 20 to 30", "c detached, to be dropped, about 999 bytes"]
+    assert list(plan.before) == list(plan.after) == told
+
+
 def test_a_default_comes_after_the_others_and_goes_only_when_empty() -> None:
     steps = plan_partitions(table(), policy(default_partition="present"), 15).changes
     assert [type(step) for step in steps] == [Create, Create, Create, CreateDefault]

@@ -157,6 +157,26 @@ CASES = [
         object="orders_2029",
         database="shop",
     ),
+    Case(
+        "unarchived_expiry",
+        "warning",
+        beyond=observed(
+            (
+                catalog.LEFT_PARTITIONS,
+                row(
+                    catalog.LeftPartition,
+                    partition="public.orders_2019",
+                    waits_for="detached from public.orders, to be archived, FOR VALUES FROM (1) TO (2)",
+                ),
+            ),
+            database="shop",
+        ),
+        within=Observed(),
+        message="public.orders_2019 was detached from public.orders, to be archived, FOR VALUES FROM (1) TO (2), "
+        "and is still there.",
+        object="public.orders_2019",
+        database="shop",
+    ),
     *_invalid("orders_at", "broken", "Index orders_at of public.orders is invalid: it is written to but never read."),
     *_invalid(
         "orders_at_ccnew",
