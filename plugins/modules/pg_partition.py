@@ -21,6 +21,7 @@ description:
     writes go on; it leaves concurrently where the server can (from version 14, without a default partition). A
     lock that is not had within O(lock_timeout) is given up and tried again later.
   - Every table is looked at before the first one is changed, so that a refusal comes before any change.
+  - A table that is not partitioned can be made so without taking it from its users, see O(tables[].convert).
 extends_documentation_fragment:
   - runbook.postgres.connection
 options:
@@ -161,6 +162,54 @@ options:
             not what happened to those rows. Triggers of the default partition do not fire for rows that move.
         type: bool
         default: false
+      convert:
+        description:
+          - What becomes of a table that is not partitioned. Without this it is refused. For a table that is
+            partitioned there is nothing to convert, so that the option may stay where it is.
+          - With V(attach) a new partitioned table takes its name, and the old one becomes a partition of it that
+            reaches from the beginning to O(tables[].convert_until). No row moves. Beforehand it is proved, while
+            others go on, that no row lies beyond; until the change is made rows beyond are refused.
+          - With V(copy) the rows are copied into partitions of the interval while writes go on, in batches of
+            O(drain_batch). A trigger notes the key of each row that changes, and the copy is brought up to date for
+            those. When it is, and every row was compared, it takes the table's name. The old table is kept as
+            O(tables[].convert_kept_as) and never dropped. It takes the same room on disk again, and needs a
+            primary key, or a unique index over columns that are not null.
+          - The change itself is one transaction that waits for the table as long as O(lock_timeout), or for half of
+            the server's C(deadlock_timeout) where foreign keys make it wait for several tables, and is tried again.
+          - Columns with defaults, identities and serial columns that go on counting, keys, indexes, checks, foreign
+            keys both ways, triggers, comments, statistics objects and targets, owner, grants, row-level security,
+            replica identity and publications are the new table's then. Storage settings are the partitions'.
+          - What cannot come along is refused by name before anything is begun, above all views and functions that
+            depend on the table, for they would go on with the old one. So are tables with rows whose key is null or
+            infinite, that a subscription feeds, or that are published without C(publish_via_partition_root).
+          - An interrupted run is gone on with by the next one that asks for the same; what is of no use is removed.
+            Foreign keys are proved, and the table is analyzed, after the change.
+        type: str
+        choices: [attach, copy]
+      convert_column:
+        description:
+          - The column to partition by, as the catalog spells it and without quotes. Needed with O(tables[].convert).
+        type: str
+      convert_keys:
+        description:
+          - What becomes of primary keys and unique indexes without that column. PostgreSQL keeps uniqueness within
+            partitions only, so that a key of the whole table has to hold the column.
+          - V(refuse) names them and changes nothing. V(widen) adds the column at their end. Then the old columns by
+            themselves are no longer kept unique, which is for you to know of.
+        type: str
+        choices: [refuse, widen]
+        default: refuse
+      convert_until:
+        description:
+          - Where the partition ends that the old table becomes with O(tables[].convert=attach), as the clock of
+            O(tables[].timezone) shows it, or a whole number. The default is the end of the period after the one that
+            holds the later of now and the highest key.
+        type: str
+      convert_kept_as:
+        description:
+          - What the old table is called afterwards, as a partition or kept beside a copy. By default its name with
+            C(_before) at the end, shortened where needed.
+        type: str
   lock_timeout:
     description:
       - Seconds after which a lock that is not had is given up, so that nobody queues behind it for longer.
@@ -173,7 +222,7 @@ options:
     default: 8
   drain_batch:
     description:
-      - How many rows of a default partition move in one transaction.
+      - How many rows of a default partition move in one transaction, or are copied with O(tables[].convert=copy).
     type: int
     default: 10000
 attributes:
@@ -230,6 +279,19 @@ EXAMPLES = r"""
           offsite: vault:postgres/events
   become: true
   become_user: postgres
+
+- name: Make a plain table one of months, the old one its first partition
+  runbook.postgres.pg_partition:
+    login_db: shop
+    tables:
+      - table: orders
+        interval: month
+        convert: attach
+        convert_column: placed_at
+        # The primary key (id) becomes (id, placed_at).
+        convert_keys: widen
+  become: true
+  become_user: postgres
 """
 
 RETURN = r"""
@@ -246,6 +308,34 @@ tables:
       type: str
       returned: always
       sample: public.events
+    converted:
+      description:
+        - How the table was made a partitioned one, or null where it was one.
+      type: dict
+      returned: always
+      contains:
+        how:
+          description:
+            - As O(tables[].convert) said.
+          type: str
+          returned: always
+        kept_as:
+          description:
+            - What the old table is called now.
+          type: str
+          returned: always
+          sample: events_before
+        widened:
+          description:
+            - Keys that hold the column now and did not before.
+          type: list
+          elements: str
+          returned: always
+        rows:
+          description:
+            - How many rows were compared in the copy and found alike; null with V(attach) and in check mode.
+          type: int
+          returned: always
     created:
       description:
         - Names of the partitions made.
@@ -335,7 +425,8 @@ tables:
       returned: always
     longest_attempt_seconds:
       description:
-        - The longest that one attempt at a step took, waiting for its locks included; null in check mode.
+        - The longest that one attempt at a step took, waiting for its locks included; null in check mode. Of a
+          conversion this includes steps that keep nobody waiting.
       type: float
       returned: always
     warnings:
@@ -366,7 +457,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.reques
 OPTIONS = {**CONNECTION_OPTIONS, **PARTITION_OPTIONS}
 
 # Bounds are read and written in one zone; a filtered answer about what a table holds would be a wrong one.
-SETTINGS = {"TimeZone": "UTC", "DateStyle": "ISO", "row_security": "off"}
+# Compiling a question to the catalog takes longer than answering it, and some are asked under a lock.
+SETTINGS = {"TimeZone": "UTC", "DateStyle": "ISO", "row_security": "off", "jit": "off"}
 
 
 def main() -> None:

@@ -28,6 +28,8 @@ LONG = (
     "test_archive_faults",
     "test_archive_here",
     "test_archive_refusals",
+    "test_convert_interrupted",
+    "test_convert_waits",
     "test_copy",
     "test_partition_default",
     "test_partition_interrupted",

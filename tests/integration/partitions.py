@@ -121,7 +121,7 @@ class Partitions:
 
 def comparable(result: Mapping[str, Any]) -> dict[str, Any]:
     """What check mode and the real run have to say alike."""
-    timed = ("steps", "longest_attempt_seconds")
+    timed = ("steps", "longest_attempt_seconds", "converted")
     tables = [{key: value for key, value in table.items() if key not in timed} for table in result["tables"]]
     return {"changed": result["changed"], "diff": result.get("diff"), "tables": tables}
 

@@ -14,7 +14,11 @@ MADE = "CREATE TABLE good (k bigint) PARTITION BY RANGE (k)"
     ("statement", "wish", "reason"),
     [
         ("SELECT 1", {"table": "nowhere", "interval": "10"}, "There is no table nowhere"),
-        ("CREATE TABLE t (k bigint)", {"interval": "10"}, "t is not partitioned"),
+        (
+            "CREATE TABLE t (k bigint)",
+            {"interval": "10"},
+            "t is not partitioned: make it so first, or have it made so with convert.",
+        ),
         ("CREATE VIEW t AS SELECT 1 AS k", {"interval": "10"}, "t is not partitioned"),
         ("CREATE TABLE t (k bigint) PARTITION BY LIST (k)", {"interval": "10"}, "partitioned by list"),
         ("CREATE TABLE t (k bigint) PARTITION BY HASH (k)", {"interval": "10"}, "partitioned by hash"),

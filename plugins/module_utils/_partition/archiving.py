@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.archiver import Archiver
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.describe import read_origin
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.preflight import (
@@ -43,6 +44,15 @@ def ready(session: Session, found: Found, policy: Policy, now: int) -> tuple[Fou
 
     table = replace(found.table, partitions=measured(found.table.partitions), marked=measured(found.table.marked))
     return replace(found, table=table), policy
+
+
+def refuse_to_archive_at_once(found: Found, policy: Policy, now: int) -> None:
+    """Partitions that are still to be made cannot be measured for their archives."""
+    if policy.archive is not None and archives(plan_partitions(found.table, policy, now)):
+        raise Refused(
+            f"{found.table.title} is to be converted, and some of its partitions would be archived at once: "
+            "leave on_expiry away this time, and set it when the table is partitioned."
+        )
 
 
 def archives(plan: Plan) -> list[Archive]:

@@ -96,25 +96,10 @@ class Found:
     key: Any
 
 
-def read_name(session: Session, name: str) -> tuple[int, str]:
-    """The oid and the full name of a table that can be looked after, before its many partitions are read."""
-    row = _fit(session, name)
-    return row["oid"], f"{row['schema']}.{row['name']}"
-
-
-def _fit(session: Session, name: str) -> dict[str, Any]:
-    rows = _looked_up(session, name)
-    if not rows:
-        raise Refused(
-            f"There is no table {name} in this database: give its schema too, and quotes where its name needs them."
-        )
-    _refuse_unfit(name, rows[0])
-    return rows[0]
-
-
 def read_table(session: Session, name: str, major: int) -> Found:
     """The table with its partitions, or the reason why it cannot be looked after."""
-    row = _fit(session, name)
+    row = look_up(session, name)
+    _refuse_unfit(name, row)
     key_type = _key_type(session, row)
     kind = KINDS.get(key_type)
     if kind is None:
@@ -157,23 +142,34 @@ def read_taken(session: Session, found: Found) -> frozenset[str]:
     return frozenset(each["name"] for each in session.fetch(TAKEN, {"oid": found.table.oid}))
 
 
-def _looked_up(session: Session, name: str) -> list[dict[str, Any]]:
+def look_up(session: Session, name: str) -> dict[str, Any]:
+    """What goes by this name, whether it is partitioned or not."""
     try:
-        return session.fetch(TABLE, {"table": name})
+        rows = session.fetch(TABLE, {"table": name})
     except TookTooLong:
         raise
     except QueryFailed as error:
         raise Refused(f"{name!r} is no name of a table ({error.sentence}): quote it as SQL does.") from error
+    if not rows:
+        raise Refused(
+            f"There is no table {name} in this database: give its schema too, and quotes where its name needs them."
+        )
+    return rows[0]
 
 
 def _refuse_unfit(name: str, row: Mapping[str, Any]) -> None:
     if row["relkind"] != "p":
-        raise Refused(f"{name} is not partitioned: make it so first, this module looks after tables that are.")
+        raise Refused(f"{name} is not partitioned: make it so first, or have it made so with convert.")
     if row["strategy"] != "r":
         how = {"l": "list", "h": "hash"}.get(row["strategy"], "something else")
         raise Refused(f"{name} is partitioned by {how}: only ranges have a next one.")
     if row["columns"] != 1:
         raise Refused(f"{name} is partitioned by {row['columns']} columns: only ranges of one column are looked after.")
+    refuse_powerless(name, row)
+
+
+def refuse_powerless(name: str, row: Mapping[str, Any]) -> None:
+    """Who looks after a table makes tables that belong to its owner, in its schema."""
     if not row["owned"]:
         raise Refused(f"{name} belongs to role {row['owner']}: connect as that role or as a member of it.")
     if not row["may_create"]:

@@ -41,8 +41,8 @@ class Leaver:
 
     def detach(self, step: Detach) -> None:
         """Concurrently where the server can: then not even readers of the table wait."""
-        table, leaves = self._found.table, step.then_drop or step.then_archive
-        if self._found.major < 14 or any(each.is_default for each in table.partitions):
+        leaves = step.then_drop or step.then_archive
+        if self._found.major < 14 or self._has_default():
             # At once with what is said about it, so that no table in use says that it is to go.
             statement = compose(
                 "ALTER TABLE {parent} DETACH PARTITION {child}", parent=self._parent, child=self._child(step)
@@ -59,6 +59,14 @@ class Leaver:
             if not self._pending(step):
                 raise
             self._run("ALTER TABLE {parent} DETACH PARTITION {child} FINALIZE", child=self._child(step))
+
+    def _has_default(self) -> bool:
+        """Also one that was made by an earlier step."""
+        rows = self._session.fetch(
+            "SELECT partdefid <> 0 AS found FROM pg_partitioned_table WHERE partrelid = %(oid)s",
+            {"oid": self._found.table.oid},
+        )
+        return bool(rows and rows[0]["found"])
 
     def _pending(self, step: Detach) -> bool:
         rows = self._session.fetch(

@@ -20,6 +20,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.archiv
     read_store,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.axis import DATE, DAY, INTEGER, parse_time
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.state import Intent
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.interval import Interval, parse_interval
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.names import template_for
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import Policy
@@ -38,6 +39,11 @@ _TABLE: dict[str, Any] = {
     "tablespace": {"type": "str"},
     "default_partition": {"type": "str", "choices": ["absent", "present", "ignore"], "default": "ignore"},
     "drain_default": {"type": "bool", "default": False},
+    "convert": {"type": "str", "choices": ["attach", "copy"]},
+    "convert_column": {"type": "str"},
+    "convert_keys": {"type": "str", "choices": ["refuse", "widen"], "default": "refuse"},
+    "convert_until": {"type": "str"},
+    "convert_kept_as": {"type": "str"},
 }
 
 PARTITION_OPTIONS: dict[str, Any] = {
@@ -47,7 +53,11 @@ PARTITION_OPTIONS: dict[str, Any] = {
         "required": True,
         "options": _TABLE,
         "required_together": [("retention", "on_expiry")],
-        "required_if": [("on_expiry", "archive", ["archive"])],
+        "required_if": [
+            ("on_expiry", "archive", ["archive"]),
+            ("convert", "attach", ["convert_column"]),
+            ("convert", "copy", ["convert_column"]),
+        ],
     },
     "lock_timeout": {"type": "float", "default": 2},
     "retries": {"type": "int", "default": 8},
@@ -73,6 +83,26 @@ class Wish:
     def tablespace(self) -> str | None:
         return self.options["tablespace"] or None
 
+    @property
+    def conversion(self) -> Intent | None:
+        """How a table that is not partitioned becomes so, if it is to."""
+        given = self.options
+        if given["convert"] is None:
+            return None
+        return Intent(
+            how=given["convert"],
+            column=given["convert_column"],
+            widen=given["convert_keys"] == "widen",
+            kept_as=given["convert_kept_as"],
+        )
+
+    def until(self, kind: str, interval: Interval) -> int | None:
+        """Where the partition ends that a whole table becomes, if that was said."""
+        try:
+            return _moment("convert_until", self.options["convert_until"], kind, interval)
+        except Refused as error:
+            raise Refused(f"{self.table}: {error.sentence}") from error
+
     def policy(self, kind: str) -> Policy:
         try:
             return self._policy(kind)
@@ -86,7 +116,7 @@ class Wish:
             interval=interval,
             ahead=self.options["ahead"],
             behind=self.options["behind"],
-            start=_start(self.options["start"], kind, interval),
+            start=_moment("start", self.options["start"], kind, interval),
             keep_for=keep_for,
             keep_count=keep_count,
             on_expiry=self.options["on_expiry"],
@@ -129,16 +159,16 @@ def _zone(entry: Mapping[str, Any]) -> tzinfo:
         ) from error
 
 
-def _start(text: str | None, kind: str, interval: Interval) -> int | None:
+def _moment(option: str, text: str | None, kind: str, interval: Interval) -> int | None:
     if text is None:
         return None
     try:
         point = int(text) if kind == INTEGER else parse_time(text)
     except ValueError as error:
         wanted = "a whole number" if kind == INTEGER else "a date or time such as 2026-01-31 or 2026-01-31 06:00:00"
-        raise Refused(f"start '{text}' is not understood: give {wanted}.") from error
+        raise Refused(f"{option} '{text}' is not understood: give {wanted}.") from error
     if kind == DATE and point % DAY:
-        raise Refused(f"start '{text}' has a time of day and the key is a date: give the date alone.")
+        raise Refused(f"{option} '{text}' has a time of day and the key is a date: give the date alone.")
     return interval.moment(point)
 
 
