@@ -12,19 +12,54 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 
+# A program that writes files of its own writes them for their owner, unless it is known to do so for others.
+OWNER_ONLY = 0o077
+
 
 class ProgramFailed(Problem):
     """A program ended with an error, was killed or did not end in time."""
+
+    def __init__(self, sentence: str, code: int | None = None, words: str = "") -> None:
+        super().__init__(sentence)
+        # Its exit code if it ended by itself, and what it said last.
+        self.code = code
+        self.words = words
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose rights a program has; a program of root's that needs none of root's is given none."""
+
+    name: str
+    home: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+def account(name: str, package: str) -> Account | None:
+    """That user of this host, None if we are that user ourselves."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise Refused(f"This host has no user {name}: install package {package}, which makes it.") from None
+    if entry.pw_uid == os.geteuid():
+        return None
+    if os.geteuid() != 0:
+        raise Refused(f"Programs are to be run as {name}, which takes root: give the task become: true.")
+    return Account(name, entry.pw_dir, entry.pw_uid, entry.pw_gid, tuple(os.getgrouplist(name, entry.pw_gid)))
 
 
 def find(program: str, package: str) -> str:
@@ -39,21 +74,34 @@ class Program:
     """A program that runs, with its ends as files; it has no terminal to ask anybody at."""
 
     def __init__(
-        self, argv: Sequence[str], stdin: int | IO[bytes] = subprocess.DEVNULL, stdout: int = subprocess.PIPE
+        self,
+        argv: Sequence[str],
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
+        *,
+        become: Account | None = None,
+        environment: Mapping[str, str | None] | None = None,
+        umask: int = OWNER_ONLY,
     ) -> None:
+        """`become` needs root; `environment` is added to what the program inherits, or taken from it by None."""
         self.name = Path(argv[0]).name
         # A file: a pipe that nobody reads would stop a program that has much to say.
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the program
+        rights: dict[str, Any] = {}
+        if become is not None:
+            rights = {"user": become.uid, "group": become.gid, "extra_groups": list(become.groups), "cwd": "/"}
+            environment = {"HOME": become.home, "USER": become.name, "LOGNAME": become.name, **(environment or {})}
+        variables = {**os.environ, "LC_ALL": "C", **(environment or {})}
         try:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 list(argv),
                 stdin=stdin,
                 stdout=stdout,
                 stderr=self._words,
-                env={**os.environ, "LC_ALL": "C"},
+                env={name: value for name, value in variables.items() if value is not None},
                 start_new_session=True,
-                # A program that writes files of its own writes them for their owner only.
-                umask=0o077,
+                **rights,
+                umask=umask,
             )
         except OSError as error:
             self._words.close()
@@ -66,6 +114,10 @@ class Program:
     @property
     def stdout(self) -> Any:
         return self._process.stdout
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -84,6 +136,20 @@ class Program:
                 with contextlib.suppress(OSError):
                     end.close()
 
+    def over_within(self, seconds: float) -> bool:
+        """Whether it is over within this time; how it ended, finish() tells."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def words(self, longest: int = 2000) -> str:
+        """The end of what it has said on standard error until now."""
+        # Its own place in the file is shared with the program, which writes there.
+        length = os.fstat(self._words.fileno()).st_size
+        return os.pread(self._words.fileno(), longest, max(0, length - longest)).decode(errors="replace")
+
     def finish(self, seconds: float) -> None:
         """Wait for its end; anything but success is raised with the program's last words."""
         try:
@@ -98,20 +164,34 @@ class Program:
         if code < 0:
             raise ProgramFailed(f"{self.name} was ended by signal {signal.Signals(-code).name}.")
         if code:
-            raise ProgramFailed(f"{self.name} failed with exit code {code}: {words or 'it gave no reason'}.")
+            reason = words or "it gave no reason"
+            raise ProgramFailed(f"{self.name} failed with exit code {code}: {reason}.", code, words)
 
     def _last_words(self) -> str:
-        self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, self._words.tell() - 2000))
-        lines = self._words.read().decode(errors="replace").splitlines()
+        lines = self.words().splitlines()
         told = [" ".join(line.split()) for line in lines if line.strip()]
         return " / ".join(told[-3:]).rstrip(".")
 
 
-def run(argv: Sequence[str], seconds: float) -> str:
-    """What a program prints, whole; for those that print little."""
-    with tempfile.TemporaryFile() as printed:
-        program = Program(argv, stdout=printed.fileno())
+def run(
+    argv: Sequence[str],
+    seconds: float,
+    *,
+    text: str | None = None,
+    become: Account | None = None,
+    environment: Mapping[str, str | None] | None = None,
+    umask: int = OWNER_ONLY,
+) -> str:
+    """What a program prints, whole; for those that print little. `text` is its standard input."""
+    with contextlib.ExitStack() as files:
+        printed = files.enter_context(tempfile.TemporaryFile())
+        stdin: int | IO[bytes] = subprocess.DEVNULL
+        if text is not None:
+            # In memory only: it may hold a secret.
+            stdin = files.enter_context(os.fdopen(os.memfd_create("stdin"), "w+b"))
+            stdin.write(text.encode())
+            stdin.seek(0)
+        program = Program(argv, stdin, printed.fileno(), become=become, environment=environment, umask=umask)
         try:
             program.finish(seconds)
         finally:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -23,14 +23,16 @@ from ansible_collections.runbook.postgres.plugins.module_utils._session import D
 class Module:
     """Wraps a module's run: what is raised inside becomes the failure, what is reported the result."""
 
-    def __init__(self, options: Mapping[str, Any], **rules: Any) -> None:
+    def __init__(self, options: Mapping[str, Any], *, driver: bool = True, **rules: Any) -> None:
+        """Without `driver` a module runs where psycopg2 is not installed, and has no session."""
+        self._needs_driver = driver
         self._ansible = AnsibleModule(argument_spec=dict(options), supports_check_mode=True, **rules)
         self._result: dict[str, Any] = {}
         self.check_mode: bool = self._ansible.check_mode
         self.params: dict[str, Any] = self._ansible.params
 
     def __enter__(self) -> Module:
-        if DRIVER_MISSING is not None:
+        if self._needs_driver and DRIVER_MISSING is not None:
             self._ansible.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_MISSING)
         return self
 
@@ -44,12 +46,19 @@ class Module:
         """Another one by the same options, for streams of rows."""
         return CopyConnection(libpq_parameters(self.params), int(self.params.get("connect_timeout") or 10))
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Values inside of options that are not secret as a whole; Ansible takes them out of all that is said."""
+        self._ansible.no_log_values.update(each for each in secrets if each)
+
     def report(self, **result: Any) -> None:
+        """The result; `warnings` are sentences that Ansible prints by itself."""
         self._result = result
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for warning in self._result.pop("warnings", ()):
+            self._ansible.warn(warning)
         if error is None:
             self._ansible.exit_json(**{"changed": False, **self._result})
         if isinstance(error, Problem):

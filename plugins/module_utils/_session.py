@@ -155,6 +155,16 @@ class Session:
             raise
         self.fetch("COMMIT")
 
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Nothing inside ever counts. That is why it may write, also where the session otherwise only reads."""
+        self.fetch("BEGIN READ WRITE")
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self.fetch("ROLLBACK")
+
     def _problem(self, error: Any) -> Problem:
         return problem(error, self._connection, self._where)
 

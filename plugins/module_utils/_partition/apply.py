@@ -22,7 +22,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalo
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.default import outside
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.drain import Drainer
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.leave import Leaver
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.patience import Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import Partition
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.steps import (
     Create,
@@ -35,6 +34,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.steps 
     RemoveDefault,
     Step,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._patience import Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
 
 # Says of a default partition that it holds nothing of a period, and has it proved.

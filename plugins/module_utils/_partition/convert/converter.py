@@ -30,7 +30,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
     Prove,
     Transfer,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.patience import Patience
+from ansible_collections.runbook.postgres.plugins.module_utils._patience import Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier
 
 # To prove, build, copy and compare may take long, and nobody waits meanwhile.

@@ -37,7 +37,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
     Transfer,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.takeover import Takeover
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.patience import GaveUp
+from ansible_collections.runbook.postgres.plugins.module_utils._patience import GaveUp
 from ansible_collections.runbook.postgres.plugins.module_utils._session import (
     Session,
     compose,

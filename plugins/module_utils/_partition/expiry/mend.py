@@ -77,7 +77,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.request import Manner, Wish
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.state import Due, PlainTable, Policy
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.patience import GaveUp, Patience
+from ansible_collections.runbook.postgres.plugins.module_utils._patience import GaveUp, Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
 # More names than this are of no use to anybody who reads a check.

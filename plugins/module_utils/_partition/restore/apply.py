@@ -20,7 +20,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.archiv
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.reading import Unreadable, opened
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.stream import Tally
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalog import Found
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.patience import Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.observe import Given, within
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.plan import (
     BEING_RESTORED,
@@ -30,6 +29,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.restor
     Make,
     bound_ends,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._patience import Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
 
 CHECK = "runbook_postgres_bounds"

@@ -14,10 +14,10 @@ from ansible_collections.runbook.postgres.plugins.module_utils._copy import Copy
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.alone import hold
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalog import Found
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.patience import Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.apply import Restorer
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.observe import Given, observe
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.plan import plan_restore
+from ansible_collections.runbook.postgres.plugins.module_utils._patience import Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
 

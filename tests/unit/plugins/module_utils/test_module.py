@@ -72,3 +72,12 @@ def test_without_the_driver_the_run_says_what_to_install(run: Run, monkeypatch: 
     assert result["failed"] is True
     assert "psycopg2" in result["msg"]
     assert result["changed"] is False if "changed" in result else True
+
+
+def test_a_module_that_needs_no_driver_runs_without_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_module, "DRIVER_MISSING", "Traceback: no module named psycopg2")
+    with patch_module_args({}), pytest.raises(SystemExit), Module(OPTIONS, driver=False) as module:
+        module.report(changed=True)
+    assert json.loads(capsys.readouterr().out)["changed"] is True

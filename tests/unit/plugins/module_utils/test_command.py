@@ -1,0 +1,53 @@
+"""Programs as somebody else, with text for their standard input and an environment of their own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, account, run
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else takes root")
+
+
+def test_text_is_standard_input() -> None:
+    assert run(["cat"], 10, text="secret ü\n") == "secret ü\n"
+
+
+def test_the_environment_is_added_to_and_taken_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "elsewhere")
+    assert run(["sh", "-c", "echo $PGHOST.$A"], 10, environment={"A": "b", "PGHOST": None}) == ".b\n"
+
+
+def test_a_failure_keeps_its_code_and_last_words() -> None:
+    with pytest.raises(ProgramFailed) as failure:
+        run(["sh", "-c", "echo no such thing >&2; exit 3"], 10)
+    assert (failure.value.code, failure.value.words) == (3, "no such thing")
+
+
+@ROOT
+def test_a_program_of_somebody_else_has_their_rights_only() -> None:
+    nobody = account("nobody", "base-passwd")
+    assert run(["sh", "-c", "id -un; pwd; echo $HOME"], 10, become=nobody).splitlines() == [
+        "nobody",
+        "/",
+        pwd.getpwnam("nobody").pw_dir,
+    ]
+
+
+def test_who_is_that_user_already_becomes_nobody() -> None:
+    assert account(pwd.getpwuid(os.geteuid()).pw_name, "x") is None
+
+
+def test_a_user_who_is_not_there_is_named_with_the_package() -> None:
+    with pytest.raises(Refused, match="no user no-such-one: install package some-package"):
+        account("no-such-one", "some-package")
+
+
+def test_without_root_nobody_becomes_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(Refused, match="become: true"):
+        account("nobody", "base-passwd")
