@@ -1,0 +1,85 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What is wrong with an inventory, before any host is asked."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: inventory_problems
+version_added: 0.1.0
+author:
+  - runbook.postgres maintainers (@runbook-postgres)
+short_description: List what in an inventory cannot be meant
+description:
+  - Looks at the variables of a play's hosts and of the members of their clusters, and at nothing else.
+  - Found are variables that begin like those of this collection's roles and are none of them, clusters without a name
+    or hosts, hosts that the inventory lacks or that several clusters claim, a first primary that is no server or not
+    the same everywhere, and addresses that are missing, shared or every host's own.
+positional: _input, play
+options:
+  _input:
+    description:
+      - The variables of all hosts, C(hostvars).
+    type: dict
+    required: true
+  play:
+    description:
+      - The hosts of the play, C(ansible_play_hosts_all).
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Refuse an inventory that cannot be meant
+  ansible.builtin.assert:
+    that: problems | length == 0
+    fail_msg: "{{ problems | join(' ') }}"
+  vars:
+    problems: "{{ hostvars | runbook.postgres.inventory_problems(ansible_play_hosts_all) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - A sentence for each problem; empty when there is none.
+  type: list
+  elements: str
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Callable
+
+import yaml
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.runbook.postgres.plugins.module_utils._cluster.hostvars import plain
+from ansible_collections.runbook.postgres.plugins.module_utils._cluster.inventory import problems
+from ansible_collections.runbook.postgres.plugins.module_utils._cluster.specs import Known, known
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+
+
+def specified(roles: Path = ROLES) -> Known:
+    paths = sorted(roles.glob("*/meta/argument_specs.yml"))
+    return known({path.parts[-3]: yaml.safe_load(path.read_text())["argument_specs"].values() for path in paths})
+
+
+def inventory_problems(hostvars: Mapping[str, Mapping[str, Any]], play: Sequence[str]) -> list[str]:
+    try:
+        takes = specified()
+        return problems(play, plain(hostvars, play), takes.names, takes.prefixes)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise AnsibleFilterError(
+            f"inventory_problems was given something else than an inventory ({type(error).__name__}: {error}): "
+            "pass hostvars, and ansible_play_hosts_all."
+        ) from error
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., list[str]]]:
+        return {"inventory_problems": inventory_problems}

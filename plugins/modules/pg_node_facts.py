@@ -1,0 +1,141 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Tell what a host and the PostgreSQL instance on it are."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_node_facts
+short_description: Tell what a database host is, whether PostgreSQL is on it or not
+version_added: 0.1.0
+author:
+  - runbook.postgres maintainers (@runbook-postgres)
+description:
+  - One call answers what has to be known of a host before it is made a member of a cluster, or of a member before
+    anything is changed on it - the host, the packages, the instance, who it is in its cluster and how far it got.
+  - A server that runs is asked over its unix socket as the system user C(postgres); what it cannot say is read from
+    C(pg_controldata) and from files. Nothing is ever written, nothing is waited for longer than some seconds, and
+    the host needs no database driver.
+  - Run it as root.
+options:
+  version:
+    description:
+      - Major version that is meant.
+      - Left out, it is that of the instance there is, else the newest that is installed, else the distribution's own.
+    type: int
+  instance:
+    description:
+      - Name of the instance, as Debian's tools know it.
+    type: str
+    default: main
+  port:
+    description:
+      - Port that the instance has or is to have; whether another program has it is told. A server that runs is asked
+        on the port that it really has.
+    type: int
+    default: 5432
+  data_directory:
+    description:
+      - Where the data is or is to be.
+      - Left out, it is what the instance's configuration says, else the place that Debian's tools choose.
+    type: path
+  machine_only:
+    description:
+      - Look at the host alone, where no database is to be. C(packages), C(version) and C(instance) are then null.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return what it would return outside of it.
+    support: full
+  diff_mode:
+    description: Nothing is changed, so there is nothing to show.
+    support: none
+  facts:
+    description: Returns an C(ansible_facts) dictionary.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Look at a host
+  runbook.postgres.pg_node_facts:
+    version: 15
+  become: true
+
+- name: Say who it is
+  ansible.builtin.debug:
+    msg: "{{ pg_node.instance.state }}, {{ pg_node.instance.role | default('no server', true) }}"
+"""
+
+RETURN = r"""
+ansible_facts:
+  description:
+    - What was found.
+  returned: always
+  type: dict
+  contains:
+    pg_node:
+      description:
+        - The host, its packages and the instance.
+      returned: always
+      type: dict
+      contains:
+        machine:
+          description:
+            - C(distribution) and C(release) as in C(/etc/os-release), C(supported) by this collection or not,
+              C(memory_bytes) and C(cores) that the server may use after limits of control groups, C(disk_bytes) and
+              C(rotational) of the file system that the data is or will be on, C(addresses) of the host, and
+              C(listening) with C(port) and C(program).
+          returned: always
+          type: dict
+        packages:
+          description:
+            - C(versions_installed), C(versions_offered) by the package sources, and C(version_offered), the one of
+              these that is meant. What is installed is all that is offered when it settles the matter.
+          returned: always
+          type: dict
+        version:
+          description:
+            - The major version that is meant; null where none is installed, offered or asked for.
+          returned: always
+          type: int
+          sample: 15
+        instance:
+          description:
+            - C(state) is V(absent), V(empty) (directories without data), V(foreign) (something else is there),
+              V(stopped), V(running) or V(broken) (it hangs, or its control data cannot be read).
+            - C(data_directory), C(config_directory), C(has_data), C(pg_version) and C(unfinished_basebackup) (in the
+              data directory, where the state is V(foreign), or beside it, where this collection makes its clones)
+              tell of its files, C(port_taken_by) of another program on C(port), the one that is meant.
+            - C(system_identifier), C(control_state), C(timeline), C(history) (earlier timelines, each with the C(lsn)
+              at which it was left) and C(checksums) tell whose data it is.
+            - C(role) is V(primary) or V(standby) as the running server says, or as which a stopped one would start;
+              null where a running server does not say. C(in_recovery), C(receive_lsn), C(replay_lsn), C(current_lsn),
+              C(upstream), C(streaming), C(slots), C(settings), C(pending_restart) and C(server_version_num) are the
+              running server's; of a stopped one the position comes from its control data.
+            - C(problem) is a sentence where something is wrong, else null.
+          returned: always
+          type: dict
+"""
+
+from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.observe import Question, observe
+from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+
+OPTIONS = {
+    "version": {"type": "int"},
+    "instance": {"type": "str", "default": "main"},
+    "port": {"type": "int", "default": 5432},
+    "data_directory": {"type": "path"},
+    "machine_only": {"type": "bool", "default": False},
+}
+
+
+def main() -> None:
+    with Module(OPTIONS, driver=False) as module:
+        module.report(ansible_facts={"pg_node": observe(Question(**module.params))})
+
+
+if __name__ == "__main__":
+    main()
