@@ -1,0 +1,139 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Which members of a cluster are restarted, in which order, and which are not and why.
+
+A standby has to have at least its primary's value of some settings, or it stops
+replaying. When such a value rises the standbys go first, when it falls the primary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+# No standby may have less of these than its primary.
+KIN = (
+    "max_connections",
+    "max_locks_per_transaction",
+    "max_prepared_transactions",
+    "max_wal_senders",
+    "max_worker_processes",
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A setting with the value that runs and the one that a restart would bring."""
+
+    running: str
+    wanted: str | None
+
+
+@dataclass(frozen=True)
+class Member:
+    name: str
+    primary: bool
+    # What waits for a restart; None where nobody has looked.
+    waiting: Mapping[str, Waiting] | None
+    # Values that run, where they are known.
+    settings: Mapping[str, int] = field(default_factory=dict)
+
+    def moves(self, name: str) -> int:
+        """Whether a restart raises (1) or lowers (-1) it."""
+        each = (self.waiting or {}).get(name)
+        if each is None or not each.running.isdigit() or not (each.wanted or "").isdigit():
+            return 0
+        now, then = int(each.running), int(each.wanted or 0)
+        return (then > now) - (then < now)
+
+    def after(self, name: str) -> int | None:
+        """Its value after a restart."""
+        each = (self.waiting or {}).get(name)
+        if each is not None and (each.wanted or "").isdigit():
+            return int(each.wanted or 0)
+        return self.settings.get(name)
+
+
+@dataclass(frozen=True)
+class RestartPlan:
+    order: tuple[str, ...] = ()
+    # Who waits on, with the reason.
+    held: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+
+def plan(members: Sequence[Member], *, allow_primary: bool) -> RestartPlan:
+    """For the members of one cluster."""
+    primaries = [each for each in members if each.primary]
+    if len(primaries) > 1:
+        names = " and ".join(each.name for each in primaries)
+        return RestartPlan(refusals=(f"{names} both accept writes: find out which is right before anything restarts.",))
+    primary = primaries[0] if primaries else None
+    standbys = sorted((each for each in members if each.waiting and not each.primary), key=lambda each: each.name)
+    falls = {name for name in KIN for each in members if each.moves(name) < 0}
+    rises = {name for name in KIN for each in members if each.moves(name) > 0}
+    if falls and rises:
+        sentence = (
+            f"A restart would lower {_words(falls)} and raise {_words(rises)}: the primary goes first for one, the "
+            "standbys for the other. Change one of them back, restart, and then the other."
+        )
+        return RestartPlan(refusals=(sentence,))
+    if primary is None or not primary.waiting:
+        return _standbys_alone(standbys, primary)
+    if not allow_primary:
+        alone = _standbys_alone(standbys, primary)
+        sentence = (
+            f"{primary.name} is the primary and waits for a restart ({_words(primary.waiting)}): give "
+            "restart_primary=true when writes may pause for some seconds."
+        )
+        return RestartPlan(alone.order, (*alone.held, sentence))
+    behind = _left_behind(primary, members)
+    if behind:
+        return RestartPlan(tuple(each.name for each in standbys), behind)
+    before = [each.name for each in standbys]
+    return RestartPlan((primary.name, *before) if falls else (*before, primary.name))
+
+
+def _standbys_alone(standbys: Sequence[Member], primary: Member | None) -> RestartPlan:
+    """While the primary keeps its values none of them may get fewer."""
+    order: list[str] = []
+    held: list[str] = []
+    for each in standbys:
+        short = [name for name in KIN if each.moves(name) < 0 and _less(each.after(name), primary, name)]
+        if short:
+            held.append(
+                f"{each.name} waits on: after a restart it would have less {_words(short)} than its primary, which has "
+                "to restart first (restart_primary=true)."
+            )
+        else:
+            order.append(each.name)
+    return RestartPlan(tuple(order), tuple(held))
+
+
+def _less(value: int | None, primary: Member | None, name: str) -> bool:
+    """Whether it is less than what the primary has now, or may be."""
+    has = None if primary is None else primary.settings.get(name)
+    return value is None or has is None or value < has
+
+
+def _left_behind(primary: Member, members: Sequence[Member]) -> tuple[str, ...]:
+    """Standbys that the primary must not leave behind with more than they have."""
+    told = []
+    for name in KIN:
+        wanted = primary.after(name)
+        if primary.moves(name) <= 0 or wanted is None:
+            continue
+        for each in members:
+            has = each.after(name) if each.waiting else each.settings.get(name)
+            if not each.primary and (has is None or has < wanted):
+                told.append(
+                    f"{primary.name} waits on: its {name} would be {wanted} and {each.name} has "
+                    f"{'an unknown number' if has is None else has}; raise it there first."
+                )
+    return tuple(told)
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,111 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Restart a server for what waits for it, and wait until it is what it was before."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils import _debian
+from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
+from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, Unreachable
+from ansible_collections.runbook.postgres.plugins.module_utils._instance import observe as instances
+from ansible_collections.runbook.postgres.plugins.module_utils._instance.service import control
+
+_VALIDATION_SECONDS = 20.0
+
+# The last line of any file is the one that will count.
+_ASK = """
+SELECT json_build_object(
+  'role', CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END,
+  'waiting', (SELECT coalesce(json_object_agg(s.name, json_build_object(
+                'running', s.setting,
+                'wanted', (SELECT f.setting FROM pg_file_settings AS f WHERE lower(f.name) = lower(s.name)
+                           ORDER BY f.seqno DESC LIMIT 1))), '{}')
+              FROM pg_settings AS s WHERE s.pending_restart),
+  'upstream', (SELECT status FROM pg_stat_wal_receiver),
+  'streaming', (SELECT coalesce(json_agg(application_name ORDER BY application_name), '[]')
+                FROM pg_stat_replication WHERE state = 'streaming'))
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """What it is now, and what it waits for."""
+
+    role: str
+    waiting: dict[str, dict[str, Any]]
+    receives: bool
+    # Names of the standbys that stream from it.
+    streaming: frozenset[str]
+
+
+def running_instance(version: int, name: str) -> instances.Instance:
+    instance = instances.observe(version, name)
+    if instance.configuration is None:
+        raise Refused(f"There is no instance {instance.title} on this host: nothing can wait for a restart here.")
+    return instance
+
+
+def ask(instance: instances.Instance, seconds: float = 30.0) -> Server:
+    if instance.server is None:
+        raise Unreachable(f"Instance {instance.title} does not run: start it, which is as good as a restart.")
+    told = instance.server.socket(read_only=True, seconds=seconds).json(_ASK)
+    return Server(told["role"], told["waiting"], told["upstream"] == "streaming", frozenset(told["streaming"]))
+
+
+def restart(instance: instances.Instance, before: Server, seconds: float) -> None:
+    _validate(instance)
+    deadline = Deadline(seconds)
+    if instance.server is not None:
+        # What is written now does not have to be while everybody waits.
+        instance.server.socket(seconds=seconds).psql("CHECKPOINT")
+    control("restart", instance.version, instance.name, deadline.remaining())
+    while True:
+        reason = _not_yet(instance, before)
+        if reason is None:
+            return
+        if deadline.passed():
+            raise Problem(
+                f"Instance {instance.title} was restarted and after {seconds:.0f} s {reason}: look at "
+                f"{_debian.log_file(instance.version, instance.name)} before another member restarts."
+            )
+        time.sleep(0.2)
+
+
+def _not_yet(instance: instances.Instance, before: Server) -> str | None:
+    """What is missing until it is back as it was."""
+    now = instances.observe(instance.version, instance.name)
+    if now.server is None:
+        raise Problem(
+            f"Instance {instance.title} came back and stopped again: look at "
+            f"{_debian.log_file(instance.version, instance.name)} before another member restarts."
+        )
+    try:
+        after = ask(now)
+    except Unreachable as error:
+        return f"it takes no connections ({error.sentence})"
+    if before.receives and not after.receives:
+        return "it does not stream from its upstream"
+    missing = sorted(before.streaming - after.streaming)
+    if missing:
+        return f"{', '.join(missing)} did not come back to stream from it"
+    return None
+
+
+def _validate(instance: instances.Instance) -> None:
+    """A server that would not start again is not stopped."""
+    program = _debian.bin_directory(instance.version) / "postgres"
+    file = instance.directory / "postgresql.conf"
+    argv = [str(program), "-C", "port", "-D", str(instance.data_directory), f"--config-file={file}"]
+    try:
+        _debian.run_as_postgres(argv, _VALIDATION_SECONDS)
+    except ProgramFailed as error:
+        raise Refused(
+            f"{file} would not let the server start again, so that it was not stopped: {error.words}"
+        ) from error

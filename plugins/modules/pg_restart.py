@@ -1,0 +1,100 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Restart a server that has settings waiting for it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_restart
+short_description: Have no setting wait for a restart
+version_added: 0.1.0
+author:
+  - runbook.postgres maintainers (@runbook-postgres)
+description:
+  - Restarts the server of a Debian instance if a setting waits for that, and only then.
+  - Before it stops, PostgreSQL reads the configuration it is to start with, and a checkpoint is made. Afterwards the
+    module waits until connections are taken, until a standby streams again, and until the standbys that streamed from
+    the server do so again.
+  - One server is all it knows. The playbook C(runbook.postgres.restart) knows the order.
+  - Needs the rights of root on the managed host, and no password.
+options:
+  version:
+    description:
+      - Major version of the instance.
+    type: int
+    required: true
+  instance:
+    description:
+      - Name of the instance.
+    type: str
+    default: main
+  timeout:
+    description:
+      - Seconds after which waiting for the server or its standbys is given up.
+    type: int
+    default: 300
+attributes:
+  check_mode:
+    support: full
+    description: Says whether the server would be restarted, and for what.
+  diff_mode:
+    support: full
+    description: The settings that wait, as they run and as they will.
+  platform:
+    support: full
+    platforms: debian
+    description: Debian's layout of instances is what it knows.
+"""
+
+EXAMPLES = r"""
+- name: Take what is pending into effect
+  runbook.postgres.pg_restart:
+    version: 15
+"""
+
+RETURN = r"""
+waiting:
+  description: The settings that waited, each with C(running) and C(wanted), which is null for a default.
+  type: dict
+  returned: always
+role:
+  description: Whether the server is a V(primary) or a V(standby).
+  type: str
+  returned: always
+"""
+
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._instance.restarting import (
+    ask,
+    restart,
+    running_instance,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "version": {"type": "int", "required": True},
+    "instance": {"type": "str", "default": "main"},
+    "timeout": {"type": "int", "default": 300},
+}
+
+
+def main() -> None:
+    with Module(OPTIONS, driver=False) as module:
+        instance = running_instance(module.params["version"], module.params["instance"])
+        server = ask(instance)
+        module.report(changed=bool(server.waiting), role=server.role, waiting=server.waiting, diff=diff(server.waiting))
+        if server.waiting and not module.check_mode:
+            restart(instance, server, float(module.params["timeout"]))
+
+
+def diff(waiting: dict[str, dict[str, Any]]) -> dict[str, str]:
+    running = "".join(f"{name} = {waiting[name]['running']}\n" for name in sorted(waiting))
+    wanted = "".join(f"{name} = {waiting[name]['wanted'] or '(default)'}\n" for name in sorted(waiting))
+    return {"before_header": "running", "after_header": "running", "before": running, "after": wanted}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The filters of preflight as a template meets them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.runbook.postgres.plugins.filter import cluster_seen, inventory_problems, topology
+from ansible_collections.runbook.postgres.plugins.module_utils._cluster.hostvars import READ
+from tests.unit.plugins.module_utils._cluster.nodes import bare, primary
+
+ROOT = Path(__file__).resolve().parents[4]
+TOPOLOGY = topology.FilterModule().filters()["topology"]
+SEEN = cluster_seen.FilterModule().filters()["cluster_seen"]
+PROBLEMS = inventory_problems.FilterModule().filters()["inventory_problems"]
+
+
+def test_from_hosts_to_a_topology() -> None:
+    hosts = {"a": {"pg_node": primary()}, "b": {"pg_node": bare()}}
+    decided = TOPOLOGY(SEEN(hosts, ["a", "b"]))
+    assert {name: node["task"] for name, node in decided["nodes"].items()} == {"a": "primary", "b": "clone"}
+
+
+@pytest.mark.parametrize("given", [None, 5, [], {}, {"nodes": []}, {"nodes": {"a": "x"}}])
+def test_what_is_no_cluster_is_refused_in_one_sentence(given: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="as its documentation shows") as refusal:
+        TOPOLOGY(given)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("given", [None, 5, {"a": 5}])
+def test_what_are_no_hosts_is_refused_in_one_sentence(given: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="pass hostvars"):
+        SEEN(given, ["a"])
+    with pytest.raises(AnsibleFilterError, match="pass hostvars"):
+        PROBLEMS(given, ["a"])
+
+
+def test_the_roles_say_which_variables_there_are() -> None:
+    takes = inventory_problems.specified()
+    assert {"postgres_cluster", "postgres_hosts", "preflight_other_sources"} <= takes.names
+    assert {"postgres", "preflight"} <= takes.prefixes
+    host = {"postgres_cluster": "c", "postgres_hosts": ["a"], "preflight_other_source": True}
+    assert PROBLEMS({"a": host}, ["a"]) == [
+        "Variable preflight_other_source (a) is none that the roles know: did you mean preflight_other_sources?"
+    ]
+
+
+def test_the_shared_variables_are_all_specified() -> None:
+    """What this role reads, its specification has to name, or it would refuse its own inventory."""
+    read = {*READ} - {"ansible_host"}
+    options = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]
+    assert read <= set(options["options"])

@@ -1,0 +1,85 @@
+"""The order in which members restart, as a table of what waits where."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._instance.restart import (
+    Member,
+    RestartPlan,
+    Waiting,
+    plan,
+)
+
+PLAIN = {"shared_buffers": Waiting("16384", "32768")}
+MORE = {"max_connections": Waiting("100", "200")}
+LESS = {"max_connections": Waiting("200", "100")}
+UNDONE = {"max_wal_senders": Waiting("10", None)}
+
+
+def member(name: str, waiting: dict[str, Waiting] | None, *, primary: bool = False, has: int = 100) -> Member:
+    return Member(name, primary, waiting, {"max_connections": has})
+
+
+@pytest.mark.parametrize(
+    ("members", "allow", "order"),
+    [
+        ([], True, ()),
+        ([member("a", {}, primary=True), member("b", {})], True, ()),
+        ([member("a", PLAIN, primary=True), member("c", PLAIN), member("b", PLAIN)], True, ("b", "c", "a")),
+        ([member("a", PLAIN, primary=True), member("b", PLAIN)], False, ("b",)),
+        ([member("a", {}, primary=True), member("b", PLAIN)], False, ("b",)),
+        # More connections: standbys first; fewer: the primary first.
+        ([member("a", MORE, primary=True), member("b", MORE)], True, ("b", "a")),
+        ([member("a", LESS, primary=True, has=200), member("b", LESS, has=200)], True, ("a", "b")),
+        # The primary has fewer already.
+        ([member("a", {}, primary=True, has=100), member("b", LESS, has=200)], False, ("b",)),
+        ([member("a", UNDONE, primary=True), member("b", UNDONE)], True, ("b", "a")),
+        # One that nobody looked at has enough as it is.
+        ([member("a", MORE, primary=True), member("b", None, has=200)], True, ("a",)),
+    ],
+)
+def test_order(members: list[Member], allow: bool, order: tuple[str, ...]) -> None:
+    assert plan(members, allow_primary=allow).order == order
+
+
+def test_a_primary_that_may_not_is_held_with_the_way_out() -> None:
+    result = plan([member("a", PLAIN, primary=True), member("b", PLAIN)], allow_primary=False)
+    [sentence] = result.held
+    assert "a is the primary" in sentence
+    assert "restart_primary=true" in sentence
+
+
+def test_no_standby_is_left_with_less_than_its_primary() -> None:
+    result = plan(
+        [member("a", LESS, primary=True, has=200), member("b", LESS, has=200), member("c", PLAIN, has=200)],
+        allow_primary=False,
+    )
+    assert result.order == ("c",)
+    assert len(result.held) == 2
+    assert "b waits on" in result.held[0]
+
+
+@pytest.mark.parametrize("standby", [member("b", {}), member("b", None), Member("b", False, None)])
+def test_the_primary_leaves_no_standby_behind(standby: Member) -> None:
+    result = plan([member("a", MORE, primary=True), standby], allow_primary=True)
+    assert result.order == ()
+    assert "b has" in result.held[0]
+
+
+def test_without_a_primary_in_sight_nothing_is_lowered() -> None:
+    result = plan([member("b", LESS, has=200), member("c", PLAIN)], allow_primary=True)
+    assert result.order == ("c",)
+
+
+def test_up_and_down_at_once_has_no_order() -> None:
+    both = {**MORE, "max_wal_senders": Waiting("10", "5")}
+    result = plan([member("a", both, primary=True), member("b", both)], allow_primary=True)
+    assert result.order == ()
+    assert "lower max_wal_senders and raise max_connections" in result.refusals[0]
+
+
+def test_two_primaries_are_left_alone() -> None:
+    result = plan([member("a", PLAIN, primary=True), member("b", PLAIN, primary=True)], allow_primary=True)
+    assert result == RestartPlan(refusals=result.refusals)
+    assert "a and b both accept writes" in result.refusals[0]
