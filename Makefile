@@ -24,7 +24,7 @@ lab: engine setup ## Docker engine and the lab's images (RELEASES="11 12 13")
 	@$(PYTHON) -m lab image $(RELEASES)
 
 .PHONY: demo
-demo: engine setup ## Boot PostgreSQL under load and print its health report
+demo: engine setup ## Build a cluster in containers, put it under load, print its health report
 	@$(PYTHON) -m lab image 12
 	@$(PYTHON) tools/demo.py
 
@@ -32,7 +32,7 @@ demo: engine setup ## Boot PostgreSQL under load and print its health report
 test: setup ## Every check, as CI runs them
 	@$(PYTHON) tools/check.py all
 
-CHECKS := lint sanity docs unit package integration molecule
+CHECKS := lint sanity docs unit package integration site molecule
 .PHONY: $(CHECKS)
 lint: ## ruff, yamllint, ansible-lint, mypy
 sanity: ## ansible-test sanity
@@ -40,22 +40,29 @@ docs: ## Lint and build the documentation
 unit: ## Unit tests with branch coverage
 package: ## Build the tarball, install it elsewhere, use it from there
 integration: ## Every module against PostgreSQL 13, 15 and 17
+site: ## A cluster from bare hosts: dry run against run, again, after a failover, interrupted
 molecule: ## The Molecule scenarios
 $(CHECKS): setup
 	@$(PYTHON) tools/check.py $@
 
 .PHONY: integration-long
-integration-long: engine setup ## Integration with the long tests of partitions: kills, traffic, faults
+integration-long: engine setup ## Integration with the long tests: kills, traffic, faults
 	@$(PYTHON) -m lab image $(RELEASES)
 	@$(PYTHON) -m pytest tests/integration --long
+
+.PHONY: site-long
+site-long: engine setup ## Clusters with the long tests: runs that are killed, replicas that come and go under load
+	@$(PYTHON) -m lab image 12
+	@$(PYTHON) -m pytest tests/site --long
 
 .PHONY: format
 format: setup ## Rewrite the Python files as ruff formats them
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
 .PHONY: docs-table
-docs-table: setup ## Rewrite the page of all checks and their levels from the code
+docs-table: setup ## Rewrite what is generated: the page of checks, the README of each role
 	@$(PYTHON) tools/checks_table.py
+	@$(PYTHON) tools/role_readmes.py
 
 .PHONY: bench
 bench: engine setup ## Ratios against named peers, into build/bench.json (ONLY=name)

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from . import images
+from . import images, networks
 from .checkout import LAB_ID, subnet_of
 from .errors import LabError
 from .nodes import Node, running
@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     up = verbs.add_parser("up", help="boot a node")
     up.add_argument("name")
     up.add_argument("--release", type=int, default=12)
+    up.add_argument("--address", type=int, help="the last number of its address in the lab's own network")
     up.add_argument("--bare", action="store_true", help="without a database, as a provider hands it out")
     verbs.add_parser("down", help="remove a node").add_argument("name")
     verbs.add_parser("shell", help="a root shell on a node").add_argument("name")
@@ -64,7 +65,9 @@ def main() -> None:
     if options.verb == "image":
         image(options.release)
     elif options.verb == "up":
-        node = Node.start(options.name, options.release, bare=options.bare)
+        network = networks.ensure() if options.address else None
+        ip = networks.address(options.address) if options.address else None
+        node = Node.start(options.name, options.release, bare=options.bare, network=network, ip=ip)
         say(f"{node.name} runs Debian {node.release} at {node.ip}")
     elif options.verb == "down":
         say(f"{options.name} {'removed' if Node.remove(options.name) else 'is not there'}")

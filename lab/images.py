@@ -108,17 +108,23 @@ def ensure(debian: int, say: Callable[[str], None] = lambda _: None, *, bare: bo
 
 
 def missing(debians: Iterable[int]) -> list[int]:
-    """The releases whose image is not there yet."""
-    return [number for number in debians if not has_image(tag(number))]
+    """The releases of which an image is not there yet."""
+    return [number for number in debians if not (has_image(tag(number)) and has_image(tag(number, bare=True)))]
 
 
 def ensure_all(debians: Iterable[int], say: Callable[[str], None]) -> list[str]:
-    """Several images side by side: while one waits for the network another unpacks."""
+    """Both images of several releases, side by side: while one waits for the network another unpacks."""
     wanted = list(debians)
     if any(tag(number).startswith(f"{REPOSITORY}:") for number in missing(wanted)) and rootfs.available():
         rootfs.install_mmdebstrap()  # once, before threads would race for dpkg's lock
     with ThreadPoolExecutor(max_workers=3) as pool:
-        return list(pool.map(lambda number: ensure(number, say), wanted))
+        return list(pool.map(lambda number: both(number, say), wanted))
+
+
+def both(debian: int, say: Callable[[str], None]) -> str:
+    """The bare one first: it is what the other is built on."""
+    ensure(debian, say, bare=True)
+    return ensure(debian, say)
 
 
 def build(wanted: Release, name: str, say: Callable[[str], None], *, bare: bool = False) -> None:

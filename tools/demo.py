@@ -1,94 +1,58 @@
-"""`make demo`: a PostgreSQL under load, with real problems, and what the health playbook says of it."""
+"""`make demo`: a cluster built from an inventory, under load through its pooler, and its health report."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from lab import trouble  # noqa: E402 - found by the line above
-from lab.clusters import Cluster  # noqa: E402
+from lab import images, networks  # noqa: E402 - found by the line above
 from lab.errors import LabError  # noqa: E402
-from lab.images import recipe_hash  # noqa: E402
 from lab.nodes import Node  # noqa: E402
 
-NODE = "demo-pg1"  # also its name in inventories/demo
 RELEASE = 12
+NODES = {"demo-pg1": 11, "demo-pg2": 12, "demo-pg3": 13, "demo-pool1": 14}  # as in inventories/demo
+POOLER = "demo-pool1"
+CLIENT = "demo-pg3"  # has pgbench, which comes with the server; here it plays an application
 REPORTS = ROOT / "build" / "health"
-READY = "/var/lib/postgresql/demo-is-ready"
-SETTLE_SECONDS = 10  # until the load shows in the server's statistics
+SECRETS = ROOT / ".lab" / "demo"
+LOAD_SECONDS, LOAD_CLIENTS = 20, 8
 
 
 def say(text: str) -> None:
     print(text, flush=True)
 
 
-def recipe() -> str:
-    """What the server was made from; a node of an older recipe is made anew."""
-    return recipe_hash(Path(path).read_text() for path in (__file__, trouble.__file__))
+def boot() -> None:
+    """Bare hosts, as a provider hands them out; those that run stay as they are."""
+    absent = [name for name in NODES if Node.find(name) is None]
+    if not absent:
+        return
+    say(f"Booting {', '.join(absent)}: Debian {RELEASE}, no database on them")
+    images.ensure(RELEASE, say, bare=True)
+    network = networks.ensure()
+
+    def start(name: str) -> Node:
+        return Node.start(name, RELEASE, bare=True, network=network, ip=networks.address(NODES[name]))
+
+    with ThreadPoolExecutor(max_workers=len(absent)) as pool:
+        list(pool.map(start, absent))
 
 
-def running_server() -> Cluster | None:
-    """The server of an earlier call, if it is whole, of today's recipe, and answers."""
-    node = Node.find(NODE)
-    if node is None or node.exec(["cat", READY], check=False).stdout != recipe():
-        return None
-    cluster = Cluster(node, node.postgresql)
-    return cluster if cluster.accepts_connections() else None
-
-
-def new_server() -> Cluster:
-    say(f"Booting {NODE}: Debian {RELEASE} with PostgreSQL")
-    cluster = Cluster.create(Node.start(NODE, RELEASE), settings=trouble.SETTINGS)
-    trouble.prepare(cluster)
-    trouble.neglect(cluster)
-    create_monitoring_role(cluster)
-    cluster.node.write(READY, recipe())  # last: a call that was killed starts anew
-    return cluster
-
-
-def create_monitoring_role(cluster: Cluster) -> None:
-    """The role the report is made with: it may look at statistics and at nothing else."""
-    password = secrets.token_urlsafe(18)
-    cluster.psql(
-        f"""
-        SET log_statement = 'none';
-        SET log_min_error_statement = 'panic';
-        CREATE ROLE monitoring LOGIN CONNECTION LIMIT 5 PASSWORD '{password}';
-        GRANT pg_monitor TO monitoring;
-        GRANT SELECT ON pg_file_settings, pg_hba_file_rules TO monitoring;
-        GRANT EXECUTE ON FUNCTION pg_show_all_file_settings(), pg_hba_file_rules() TO monitoring;
-        """
-    )
-    cluster.psql("GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO monitoring", trouble.DATABASE)
-    # The driver finds it there by itself; neither inventory nor arguments hold it.
-    passfile = f"*:{cluster.port}:*:monitoring:{password}\n"
-    cluster.node.write("/var/lib/postgresql/.pgpass", passfile, owner="postgres:postgres", mode="0600")
-
-
-def put_under_load(cluster: Cluster) -> None:
-    say("Putting it under load: 8 clients for 90 s, and a session that forgot to commit")
-    trouble.load(cluster, seconds=90, clients=8)
-    trouble.forget_a_transaction(cluster)
-    time.sleep(SETTLE_SECONDS)
-
-
-def print_report() -> None:
-    """Run the playbook as an operator would, and print what it wrote."""
-    report = REPORTS / f"{NODE}.txt"
-    report.unlink(missing_ok=True)
-    program, *words = ["ansible-playbook", "-i", "inventories/demo", "runbook.postgres.health"]
-    say(f"$ .venv/bin/{program} {' '.join(words)}\n")
-    beside = Path(sys.executable).parent / program  # the virtualenv's own, whatever PATH says
-    done = subprocess.run(
-        [str(beside), *words, "-e", f"health_report_dir={REPORTS}"],
-        check=False,
+def play(playbook: str, *words: str) -> Iterator[str]:
+    """What the playbook says, line by line, run as an operator would."""
+    argv = ["-i", "inventories/demo", f"runbook.postgres.{playbook}", *words]
+    say(f"\n$ .venv/bin/ansible-playbook {' '.join(argv)}")
+    beside = Path(sys.executable).parent / "ansible-playbook"  # the virtualenv's own, whatever PATH says
+    process = subprocess.Popen(
+        [str(beside), *argv],
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
         stdin=subprocess.DEVNULL,
@@ -96,20 +60,72 @@ def print_report() -> None:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    if not report.exists():
-        say(done.stdout)
-        raise LabError("The health playbook wrote no report; what it said is above.")
-    say(report.read_text())
+    try:
+        yield from process.stdout or ()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait()
+    yield f"exit code {process.returncode}"
+
+
+def build() -> None:
+    """Site, told by its recap; all it said only when it failed."""
+    began = time.monotonic()
+    said = list(play("site"))
+    if said[-1] != "exit code 0":
+        say("".join(said[:-1]))
+        raise LabError("The cluster was not built; what the playbook said is above.")
+    recap = next(place for place, line in enumerate(said) if line.startswith("PLAY RECAP"))
+    say("".join(said[recap:-1]).rstrip())
+    say(f"Done after {time.monotonic() - began:.0f} s")
+
+
+def load() -> None:
+    """pgbench through the pooler, with the certificate verified, as an application would connect."""
+    client = Node.find(CLIENT)
+    if client is None:
+        raise LabError(f"Node {CLIENT} does not run; 'make demo' boots it.")
+    say(f"\nRunning pgbench through PgBouncer: {LOAD_CLIENTS} clients for {LOAD_SECONDS} s")
+    secret = f"{networks.address(NODES[POOLER])}:6432:*:shop:{(SECRETS / 'app.password').read_text().strip()}\n"
+    client.write("/root/.pgpass", secret, mode="0600")
+    options = "sslmode=verify-full sslrootcert=/etc/ssl/postgres/ca.crt"
+    target = f"host={networks.address(NODES[POOLER])} port=6432 user=shop dbname=shop {options}"
+    client.exec(["pgbench", "--initialize", "--quiet", "--scale=2", target], timeout=120)
+    run = ["pgbench", f"--client={LOAD_CLIENTS}", f"--time={LOAD_SECONDS}", "--no-vacuum", target]
+    done = client.exec(run, timeout=LOAD_SECONDS + 60)
+    for line in done.stdout.splitlines():
+        if line.startswith(("number of failed", "latency", "tps", "number of transactions")):
+            say(f"  {line}")
+
+
+def report() -> None:
+    """Run the health playbook, and print what it wrote of each node."""
+    pages = [REPORTS / f"{name}.txt" for name in NODES if name != POOLER]
+    for page in pages:
+        page.unlink(missing_ok=True)
+    said = "".join(play("health", "-e", f"health_report_dir={REPORTS}"))
+    if not all(page.exists() for page in pages):
+        say(said)
+        raise LabError("The health playbook wrote no report of some node; what it said is above.")
+    for page in pages:
+        say(page.read_text())
 
 
 def main() -> None:
-    cluster = running_server()
-    if cluster is None:
-        cluster = new_server()
-    put_under_load(cluster)
-    print_report()
-    say(f"Look inside: .venv/bin/python -m lab shell {NODE}, then: sudo -u postgres psql {trouble.DATABASE}")
-    say("Remove it:   make clean")
+    boot()
+    build()
+    load()
+    report()
+    say("Read what another run would change:")
+    say("  .venv/bin/ansible-playbook -i inventories/demo runbook.postgres.site --check --diff")
+    say("Connect as the application does, through PgBouncer, with the certificate verified:")
+    say(f"  .venv/bin/python -m lab shell {CLIENT}")
+    address = networks.address(NODES[POOLER])
+    say(f'  psql "host={address} port=6432 dbname=shop user=shop sslmode=verify-full')
+    say('        sslrootcert=/etc/ssl/postgres/ca.crt"')
+    say("Remove it:")
+    say("  make clean")
 
 
 if __name__ == "__main__":
@@ -118,4 +134,4 @@ if __name__ == "__main__":
     except LabError as error:
         sys.exit(f"demo: {error}")
     except KeyboardInterrupt:
-        sys.exit("demo: interrupted; 'make demo' starts where it can, 'make clean' removes it.")
+        sys.exit("demo: interrupted; 'make demo' goes on where it can, 'make clean' removes it.")

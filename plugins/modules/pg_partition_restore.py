@@ -121,9 +121,9 @@ warnings:
 
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import CONNECTION_OPTIONS
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.patience import Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.mend import Restore
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.observe import read_given
+from ansible_collections.runbook.postgres.plugins.module_utils._patience import Patience
 
 OPTIONS = {
     **CONNECTION_OPTIONS,

@@ -8,19 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import inside
+from tests.integration import inside, standbys
 from tests.integration.archive_tables import DATABASE
 from tests.integration.archives import Stage
 from tests.integration.partitions import Partitions, database
 from tests.integration.runner import Health
 from tests.integration.servers import Server, build
+from tests.integration.standbys import Trio
 
 RELEASES = "11,12,13"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--releases", default=RELEASES, help=f"Debian releases to test on, by comma (default: {RELEASES})")
-    parser.addoption("--long", action="store_true", help="also the long tests of partitions (make integration-long)")
+    parser.addoption(
+        "--long", action="store_true", help="also the long tests: kills, traffic, faults (make integration-long)"
+    )
 
 
 # Sweeps of kills, traffic and faults take longer than all the rest together.
@@ -38,7 +41,52 @@ LONG = (
     "test_partition_waits",
     "test_row_expiry_faults",
     "test_row_expiry_playbook",
+    "test_standby_killed",
 )
+
+
+# Of other files, those that would make the usual run long and are about corners of what the rest shows.
+LONG_TESTS = {
+    "test_hba": (
+        "test_a_killed_run_is_finished_by_the_next",
+        "test_a_run_killed_after_locking_out_is_rescued_by_the_next",
+        "test_a_run_killed_with_an_unreadable_file_leaves_none_to_the_next",
+    ),
+    "test_objects": (
+        "test_a_bare_host_is_told_what_it_will_have",
+        "test_a_mistake_fails_in_the_check_run_as_well",
+        "test_tenants_see_their_own_rows",
+        "test_the_guide_does_what_it_says",
+        "test_what_was_made_by_hand_and_is_not_listed_stays",
+    ),
+    "test_pgbouncer": (
+        "test_a_bare_host",
+        "test_a_certificate_of_role_tls_is_taken_up",
+        "test_a_database_whose_name_is_odd",
+        "test_a_lookup_that_was_altered_is_made_right",
+        "test_a_reload_that_is_not_taken_is_taken_back",
+        "test_figures_for_a_monitoring_agent",
+        "test_limits_of_users",
+        "test_one_database_for_all_lookups",
+        "test_several_processes",
+        "test_what_only_runs_otherwise_is_reloaded",
+        "test_what_pgbouncer_refuses_changes_nothing",
+    ),
+    "test_tls": (
+        "test_a_pooler_without_the_owner_gets_it_where_that_is_wanted",
+        "test_an_authority_is_replaced_in_two_runs",
+        "test_another_name_is_another_certificate",
+        "test_files_brought_along_are_installed",
+    ),
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    long = [each for each in items if getattr(each, "originalname", "") in LONG_TESTS.get(each.path.stem, ())]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [each for each in items if each not in long]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -50,10 +98,11 @@ def releases(config: pytest.Config) -> list[int]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "server" in metafunc.fixturenames:
-        numbers = releases(metafunc.config)
-        ids = [f"debian{number}" for number in numbers]
-        metafunc.parametrize("server", numbers, ids=ids, indirect=True, scope="session")
+    numbers = releases(metafunc.config)
+    ids = [f"debian{number}" for number in numbers]
+    for name in ("server", "trio"):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, numbers, ids=ids, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +146,22 @@ def installed(server: Server) -> Server:
     inside.install(server.node)
     server.run(f"CREATE DATABASE {DATABASE}", database="postgres")
     return server
+
+
+@pytest.fixture(scope="session")
+def trio(request: pytest.FixtureRequest) -> Iterator[Trio]:
+    """A primary and two hosts beside it for standbys."""
+    with standbys.trio(request.param) as built:
+        yield built
+
+
+@pytest.fixture
+def fresh(trio: Trio) -> Trio:
+    """The same with nothing on the two hosts, and with slots for both."""
+    for name in ("second", "third"):
+        trio.clear(name)
+        trio.slots(name)
+    return trio
 
 
 @pytest.fixture

@@ -110,12 +110,20 @@ def test_a_query_holds_vacuum_back_without_having_written(server: Server, health
 )
 def test_a_table_waits_for_vacuum_by_its_own_settings(server: Server, health: Health, options: str, due: int) -> None:
     filled = ("CREATE TABLE t AS SELECT generate_series(1, 900) AS n", f"ALTER TABLE t SET ({options})")
-    dead = "SELECT n_dead_tup = 100 FROM pg_stat_user_tables WHERE relname = 't'"
-    with database(server) as name:
-        server.run(*filled, "VACUUM ANALYZE t", "DELETE FROM t WHERE n <= 100", database=name)
-        settled(server, "the dead rows are counted", dead, database=name)
+    dead = "SELECT n_dead_tup = %s FROM pg_stat_user_tables WHERE relname = 't'"
+
+    def backlog() -> tuple[int, int]:
         (found,) = health("tables", databases=[name]).metrics["tables"]["vacuum_backlog"]
-    assert (found["tables_due"], found["tables_excluded"]) == (due, 0)
+        return found["tables_due"], found["tables_excluded"]
+
+    with database(server) as name:
+        server.run(*filled, "VACUUM ANALYZE t", database=name)
+        settled(server, "no dead row is left", dead, [0], database=name)
+        # A catalog that all databases share may be due already, from what other tests made and dropped.
+        shared, excluded = backlog()
+        server.run("DELETE FROM t WHERE n <= 100", database=name)
+        settled(server, "the dead rows are counted", dead, [100], database=name)
+        assert backlog() == (shared + due, excluded)
 
 
 def test_room_that_is_left_on_purpose_is_not_wasted(server: Server, health: Health) -> None:

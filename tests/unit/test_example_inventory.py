@@ -15,7 +15,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "inventories/example"
 BIN = Path(sys.executable).parent
-CLUSTERS = ("orders", "ledger")
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +46,27 @@ def inventory(no_settings: Path) -> dict[str, Any]:
 
 
 def test_it_holds_two_clusters(inventory: dict[str, Any]) -> None:
-    assert sorted(inventory["postgres"]["children"]) == sorted(CLUSTERS)
-    assert all(len(inventory[cluster]["hosts"]) >= 2 for cluster in CLUSTERS)
+    assert sorted(inventory["postgres"]["children"]) == ["ledger", "orders_servers"]
+    assert sorted(inventory["orders"]["children"]) == ["orders_poolers", "orders_servers"]
+    assert all(len(inventory[group]["hosts"]) >= 2 for group in ("orders_servers", "ledger"))
+
+
+def test_the_cluster_that_is_built_knows_its_members(inventory: dict[str, Any]) -> None:
+    every = inventory["_meta"]["hostvars"]
+    members = inventory["orders_servers"]["hosts"] + inventory["orders_poolers"]["hosts"]
+    assert len({every[host]["postgres_address"] for host in members}) == len(members)
+    assert {every[host]["postgres_cluster"] for host in members} == {"orders"}
+    assert not any(every[host]["postgres_managed"] for host in inventory["ledger"]["hosts"])
+
+
+def test_a_pooler_is_not_asked_for_its_health_as_a_server(inventory: dict[str, Any]) -> None:
+    assert not set(inventory["orders_poolers"]["hosts"]) & set(inventory["orders_servers"]["hosts"])
 
 
 def test_every_host_knows_how_to_log_in(inventory: dict[str, Any]) -> None:
-    variables = inventory["_meta"]["hostvars"].values()
-    assert all(host["postgres_login"]["login_user"] == "monitoring" for host in variables)
+    variables = inventory["_meta"]["hostvars"]
+    servers = inventory["orders_servers"]["hosts"] + inventory["ledger"]["hosts"]
+    assert all(variables[host]["postgres_login"]["login_user"] == "monitoring" for host in servers)
 
 
 def test_yamllint_has_nothing_to_say() -> None:

@@ -178,6 +178,10 @@ def integration() -> Part:
     return Part("integration", (covered_pytest("integration tests", "tests/integration"),), needs_lab=True)
 
 
+def site() -> Part:
+    return Part("site", (pytest("a cluster from bare hosts", "tests/site"),), needs_lab=True)
+
+
 def molecule() -> Part:
     scenarios = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
     return Part(
@@ -215,7 +219,7 @@ def lab() -> Part:
     )
 
 
-PARTS = {maker.__name__: maker for maker in (lint, sanity, docs, unit, package, integration, molecule)}
+PARTS = {maker.__name__: maker for maker in (lint, sanity, docs, unit, package, integration, site, molecule)}
 
 
 def chosen(names: Sequence[str]) -> list[Part]:

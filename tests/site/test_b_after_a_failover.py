@@ -1,0 +1,70 @@
+"""Somebody promoted a standby by hand: the next run takes the servers' word for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.waiting import wait_until
+from tests.site.conftest import POOLER, SERVERS, Site
+
+OLD, NEW, THIRD = SERVERS
+
+
+@pytest.fixture(scope="module")
+def cluster(site: Site) -> Site:
+    built = site.play()
+    assert built.returncode == 0, built.failures or built.output
+    return site
+
+
+def test_the_new_primary_is_taken_as_it_is(cluster: Site) -> None:
+    cluster.nodes[OLD].exec(["systemctl", "stop", "postgresql@15-main"])
+    cluster.psql(NEW, "SELECT pg_promote()")
+    wait_until(
+        "the third follows the new primary by itself",
+        lambda: cluster.psql(NEW, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1",
+        bound=60,
+    )
+    run = cluster.play("--diff")
+    assert OLD in run.failure(OLD)
+    assert "replication_rebuild" in run.failure(OLD)
+    touched = {place.rpartition(" / ")[2] for place in run.changed}
+    assert touched <= {POOLER}, run.changed
+    assert cluster.psql(NEW, "SELECT pg_is_in_recovery()") == "f"
+
+
+def test_the_pooler_follows(cluster: Site) -> None:
+    text = cluster.nodes[POOLER].exec(["cat", "/etc/pgbouncer/pgbouncer.ini"]).stdout
+    write_pool = next(line for line in text.splitlines() if line.strip().startswith("shop"))
+    assert cluster.nodes[NEW].ip in write_pool
+    assert cluster.play("--limit", f"!{OLD}").changed == []
+
+
+def test_two_primaries_are_not_touched(cluster: Site) -> None:
+    cluster.nodes[OLD].exec(["systemctl", "start", "postgresql@15-main"])
+    settings = {**cluster.variables["provision_settings"], "log_min_duration_statement": "9s"}
+    cluster.write(provision_settings=settings)
+    refused = cluster.play()
+    cluster.write()
+    cluster.nodes[OLD].exec(["systemctl", "stop", "postgresql@15-main"])
+    assert refused.returncode != 0
+    assert refused.changed == []
+    said = " ".join(refused.failures)
+    assert OLD in said
+    assert NEW in said
+    assert "Traceback" not in refused.output
+
+
+def test_the_old_one_comes_back_when_it_is_named(cluster: Site) -> None:
+    run = cluster.play(replication_rebuild=[OLD])
+    assert run.returncode == 0, run.failures
+    wait_until(
+        "both stream from the new primary",
+        lambda: cluster.psql(NEW, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "2",
+        bound=60,
+    )
+    kept = cluster.nodes[OLD].exec(["sh", "-c", "ls -d /var/lib/postgresql/15/main.before-rebuild-*"]).stdout
+    assert kept.strip()
+    again = cluster.play("--diff")
+    assert again.returncode == 0, again.failures
+    assert again.changed == []

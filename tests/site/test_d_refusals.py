@@ -1,0 +1,53 @@
+"""Inventories that cannot be right: a sentence in the first seconds, and no host touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.site.conftest import SERVERS, Site
+
+HOST, OTHER = SERVERS[:2]
+
+BAD: list[tuple[str, dict[str, Any], dict[str, dict[str, Any]], str]] = [
+    ("an unknown variable", {"provision_setings": {"work_mem": "8MB"}}, {}, "provision_setings"),
+    ("two first primaries", {}, {OTHER: {"postgres_first_primary": OTHER}}, "postgres_first_primary"),
+    ("a first primary that is no server", {"postgres_first_primary": "nobody"}, {}, "nobody"),
+    ("a version the distribution lacks", {"postgres_version": 11}, {}, "11"),
+    ("one address twice", {}, {OTHER: {"postgres_address": "10.255.255.1"}, HOST: {"postgres_address": "10.255.255.1"}},
+     "10.255.255.1"),
+    ("a server that the inventory lacks", {"postgres_hosts": [*SERVERS, "site-pg9"]}, {}, "site-pg9"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cluster", "hosts", "word"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_a_wrong_inventory_is_refused(
+    site: Site, cluster: dict[str, Any], hosts: dict[str, dict[str, Any]], word: str
+) -> None:
+    site.write(hosts, **cluster)
+    refused = site.play()
+    site.write()
+    assert refused.returncode != 0
+    assert refused.changed == []
+    assert word in " ".join(refused.failures), refused.output
+    assert "Traceback" not in refused.output
+
+
+def test_a_port_in_use_is_refused_by_name(site: Site) -> None:
+    listener = "import socket,time; s=socket.socket(); s.bind(('0.0.0.0',5432)); s.listen(); time.sleep(120)"
+    site.nodes[OTHER].exec(["systemd-run", "--quiet", "--unit=squatter", "/usr/bin/python3", "-c", listener])
+    refused = site.play()
+    site.nodes[OTHER].exec(["systemctl", "stop", "squatter"])
+    assert "5432" in refused.failure(OTHER)
+    assert refused.changed == []
+
+
+def test_an_unsupported_system_is_refused(site: Site) -> None:
+    node = site.nodes[OTHER]
+    kept = node.exec(["cat", "/etc/os-release"]).stdout
+    node.write("/etc/os-release", 'ID=slackware\nVERSION_ID="15"\nPRETTY_NAME="Slackware 15"\n')
+    refused = site.play()
+    node.write("/etc/os-release", kept)
+    assert "slackware" in refused.failure(OTHER).lower()
+    assert refused.changed == []
