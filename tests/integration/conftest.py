@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -81,10 +82,30 @@ LONG_TESTS = {
 }
 
 
+# What these show differs little between releases, and Molecule builds a cluster on each: one release each time, all
+# of them with --long or by --releases.
+ON_ONE_RELEASE = (
+    "test_instance",
+    "test_node_facts",
+    "test_objects",
+    "test_pgbouncer",
+    "test_restart",
+    "test_standby",
+    "test_standby_promoted",
+)
+ONE_RELEASE = re.compile(r"\[(debian)?12\b")
+
+
+def elsewhere(item: pytest.Item) -> bool:
+    return item.path.stem in ON_ONE_RELEASE and "[" in item.name and not ONE_RELEASE.search(item.name)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--long"):
         return
     long = [each for each in items if getattr(each, "originalname", "") in LONG_TESTS.get(each.path.stem, ())]
+    if config.getoption("--releases") == RELEASES:
+        long += [each for each in items if each not in long and elsewhere(each)]
     config.hook.pytest_deselected(items=long)
     items[:] = [each for each in items if each not in long]
 
