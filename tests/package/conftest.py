@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # The locked ansible-core, and the lowest that meta/runtime.yml promises.
@@ -77,7 +78,17 @@ def ansible(request: pytest.FixtureRequest, tarball: Path, tmp_path_factory: pyt
         *("ansible-galaxy", "collection", "install", str(tarball)),
         *("--offline", "--no-deps", "-p", str(installed.collections)),
     )
+    bring_dependencies(installed.collections / "ansible_collections")
     return installed
+
+
+def bring_dependencies(collections: Path) -> None:
+    """Those of galaxy.yml, as the virtualenv has them: nothing is fetched here."""
+    here = next(Path(sys.prefix).glob("lib/python*/site-packages/ansible_collections"))
+    for name in yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["dependencies"]:
+        namespace, _, collection = name.partition(".")
+        (collections / namespace).mkdir(exist_ok=True)
+        (collections / namespace / collection).symlink_to(here / namespace / collection)
 
 
 @pytest.fixture
