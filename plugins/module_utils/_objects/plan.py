@@ -52,7 +52,10 @@ def planned(
         "fixed": [_fixed(each) for each in databases if _fixed(each)],
         "schemas": [_schema(each, one) for each in databases for one in each.get("schemas") or []],
         "extensions": [_extension(each, one) for each in databases for one in each.get("extensions") or []],
-        "privileges": [*_public(databases, revoke), *(_privilege(each, databases) for each in lists["privileges"])],
+        "privileges": [
+            *_public(databases, revoke, version),
+            *(_privilege(each, databases) for each in lists["privileges"]),
+        ],
         "default_privileges": [_default_privilege(each) for each in lists["default_privileges"]],
         "autovacuum": _by_database(lists["autovacuum"]),
         "policies": _by_database(lists["policies"]),
@@ -160,7 +163,9 @@ def _extension(database: Mapping[str, Any], entry: Any) -> dict[str, Any]:
     )
 
 
-def _public(databases: Sequence[Mapping[str, Any]], revoke_create: bool) -> Iterator[dict[str, Any]]:
+def _public(
+    databases: Sequence[Mapping[str, Any]], revoke_create: bool, version: int | None
+) -> Iterator[dict[str, Any]]:
     """What everybody may do in a new database and should not."""
     for each in databases:
         name = each["name"]
@@ -168,7 +173,7 @@ def _public(databases: Sequence[Mapping[str, Any]], revoke_create: bool) -> Iter
         if revoke_create and name not in INITIAL:
             create = {"type": "schema", "objs": "public", "privs": "CREATE"}
             yield {**taken, **create, "label": f"{name}: PUBLIC, CREATE"}
-            if each.get("owner"):
+            if each.get("owner") and version is not None:
                 # From 15 on the schema is the database owner's; before, everybody's was the owner's only right.
                 kept = {**taken, **create, "roles": each["owner"], "state": "present"}
                 yield {**kept, "label": f"{name}: {each['owner']}, CREATE"}
