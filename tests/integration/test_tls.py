@@ -42,7 +42,7 @@ class Clients:
 
     @property
     def ca_directory(self) -> Path:
-        return self.stage.place / "ca" / "tests"
+        return self.stage.place / ".ca" / "tests"
 
     @property
     def ca(self) -> Path:
@@ -111,7 +111,7 @@ def clients(installed: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
         stage = Stage(place, [node], variables)
         node.exec(["rm", "-rf", DIRECTORY])
         check = stage.played("tls", "hba", check=True)
-        assert not (place / "ca").exists()
+        assert not (place / ".ca").exists()
         real = stage.played("tls", "hba")
         assert check.outcomes == real.outcomes
         assert PASSPHRASE not in check.text + real.text
