@@ -16,24 +16,26 @@ from typing import Any, Callable
 from ansible_collections.runbook.postgres.plugins.module_utils._command import run
 from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, TookTooLong, Unreachable
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive import describe, manifest, reading
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive import describe, manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.manifest import Manifest
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.offsite import copied
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.steps import (
     Archive,
     DropArchived,
     Offsite,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import (
-    ZSTD,
-    Store,
-    manifest_of,
-    partial_of,
-)
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.stream import Tally, pipeline
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import Store, manifest_of
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.marks import own_comment
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import Partition
 from ansible_collections.runbook.postgres.plugins.module_utils._session import compose, identifier, literal
+from ansible_collections.runbook.postgres.plugins.module_utils._stream import reading
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import ZSTD
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import copied
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import (
+    partial_of,
+    put_in_place,
+    write_text,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.writing import Tally, pipeline
 
 VERSION_SECONDS = 30.0
 
@@ -131,8 +133,8 @@ class Archiver:
             )
             # Before it has its name, and the manifest before it: what bears an archive's name is a whole one.
             verify(partial, told)
-            manifest.write(manifest_of(file), partial_of(manifest_of(file)), told)
-            manifest.put_in_place(partial, file)
+            write_text(manifest_of(file), partial_of(manifest_of(file)), told.to_json())
+            put_in_place(partial, file)
         return told
 
     def _offsite(self, step: Offsite) -> None:

@@ -6,16 +6,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.stream import FileSink
 
 # Of this file's layout; a reader refuses a later one, since it may mean something else.
 LAYOUT = 1
@@ -23,12 +20,6 @@ LAYOUT = 1
 # Whether the content was read back from the file, or, where only recipients can decrypt it, the file's own hash;
 # then the content's was taken while it was written.
 CONTENT, FILE = "content", "file"
-
-
-class Written(Protocol):
-    """Whatever is written as a manifest."""
-
-    def to_json(self) -> str: ...
 
 
 class Content(Protocol):
@@ -148,30 +139,3 @@ def read(path: Path) -> Manifest:
         ) from error
     except UnicodeDecodeError as error:
         raise Refused(f"{path} is no manifest: it is not UTF-8 text.") from error
-
-
-def write(path: Path, partial: Path, manifest: Written) -> None:
-    """There as a whole or not at all, also after a power cut."""
-    with contextlib.suppress(FileNotFoundError):
-        partial.unlink()
-    sink = FileSink(partial)
-    try:
-        sink.write(manifest.to_json().encode())
-        sink.close()
-        put_in_place(partial, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
-    finally:
-        sink.release()
-
-
-def put_in_place(partial: Path, path: Path) -> None:
-    """The name last, and on disk before anybody relies on it."""
-    partial.rename(path)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

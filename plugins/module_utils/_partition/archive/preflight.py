@@ -15,8 +15,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._command import P
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.describe import FITNESS
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.steps import Archive, size
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import PLAIN, ZSTD, Store
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import Store
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import PLAIN, ZSTD
 
 AGE_SECONDS = 30.0
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import ENDINGS, GZIP, PLAIN, ZSTD
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.keys import refuse_unfit_recipient
 
 CSV, BINARY = "csv", "binary"
-PLAIN, GZIP, ZSTD = "none", "gzip", "zstd"
 
 ARCHIVE_OPTION: dict[str, Any] = {
     "type": "dict",
@@ -31,13 +32,9 @@ ARCHIVE_OPTION: dict[str, Any] = {
 }
 
 MANIFEST_ENDING = ".manifest.json"
-PARTIAL_ENDING = ".partial"
 
 _FORMAT_ENDINGS = {CSV: ".csv", BINARY: ".pgcopy"}
-_COMPRESSION_ENDINGS = {PLAIN: "", GZIP: ".gz", ZSTD: ".zst"}
 
-# Native keys in Bech32, and the SSH keys that age takes as well.
-_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58,}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+( .*)?")
 # A remote that is configured under a name, or a path of this host.
 _OFFSITE = re.compile(r"(/|[\w][\w .+@-]*:).*")
 
@@ -56,7 +53,7 @@ class Store:
     @property
     def ending(self) -> str:
         encrypted = ".age" if self.recipients else ""
-        return _FORMAT_ENDINGS[self.format] + _COMPRESSION_ENDINGS[self.compression] + encrypted
+        return _FORMAT_ENDINGS[self.format] + ENDINGS[self.compression] + encrypted
 
     def stem(self, schema: str, table: str, partition: str, bound: str) -> str:
         """The same for the same partition of the same database, whoever asks and whenever; safe in any file system.
@@ -77,11 +74,6 @@ def manifest_of(file: Path) -> Path:
     return file.with_name(file.name + MANIFEST_ENDING)
 
 
-def partial_of(file: Path) -> Path:
-    """Hidden, and with an ending that nobody takes for an archive's."""
-    return file.with_name(f".{file.name}{PARTIAL_ENDING}")
-
-
 def read_store(table: str, option: Mapping[str, Any] | None) -> Store | None:
     if option is None:
         return None
@@ -89,7 +81,7 @@ def read_store(table: str, option: Mapping[str, Any] | None) -> Store | None:
     if not destination.is_absolute():
         raise Refused(f"{table}: archive destination '{destination}' is not an absolute path.")
     for key in option["recipients"]:
-        _refuse_unfit_recipient(table, key)
+        refuse_unfit_recipient(f"{table}: archive recipients", key)
     offsite = option["offsite"] or None
     if offsite is not None and not _OFFSITE.fullmatch(offsite):
         # A remote that is spelled out may hold a password, and rclone would get it as an argument.
@@ -100,13 +92,3 @@ def read_store(table: str, option: Mapping[str, Any] | None) -> Store | None:
     return Store(
         destination, option["format"], option["compression"], tuple(sorted(set(option["recipients"]))), offsite
     )
-
-
-def _refuse_unfit_recipient(table: str, key: str) -> None:
-    if "SECRET-KEY" in key.upper():
-        raise Refused(
-            f"{table}: archive recipients holds a secret key: give the public one (age1...), keep the secret one "
-            "off this host, and take this pair out of use, since it was in a playbook."
-        )
-    if not _RECIPIENT.fullmatch(key):
-        raise Refused(f"{table}: one of the archive recipients is not an age public key (age1... or ssh-ed25519 ...).")

@@ -23,14 +23,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._copy import Copy
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, QueryFailed, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive import describe, manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.archiver import now, programs, verify
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.offsite import copied
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import (
     BINARY,
     Store,
     manifest_of,
-    partial_of,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.stream import pipeline
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.catalog import due_condition
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.part import (
     DELETED,
@@ -41,6 +38,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.state import PlainTable, Policy
 from ansible_collections.runbook.postgres.plugins.module_utils._session import compose, identifier, joined, literal
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import copied
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import (
+    partial_of,
+    put_in_place,
+    write_text,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.writing import pipeline
 
 # Beside the lock that a run holds: this one lives as long as the transaction, also when the run is gone. "RBPX".
 _BATCH = 0x52425058
@@ -209,8 +213,8 @@ class Batcher:
                 finished=now(),
             )
             verify(partial, part)
-            manifest.write(manifest_of(file), partial_of(manifest_of(file)), part)
-            manifest.put_in_place(partial, file)
+            write_text(manifest_of(file), partial_of(manifest_of(file)), part.to_json())
+            put_in_place(partial, file)
         return Batch(rows, chosen["highest"], file, part)
 
     def _copy_in(self, stored: Sequence[str], how: str) -> str:
@@ -273,7 +277,7 @@ def discard(file: Path) -> None:
 
 def confirm(file: Path, part: Part, state: str = DELETED) -> Part:
     told = replace(part, state=state)
-    manifest.write(manifest_of(file), partial_of(manifest_of(file)), told)
+    write_text(manifest_of(file), partial_of(manifest_of(file)), told.to_json())
     return told
 
 

@@ -31,11 +31,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.archiv
     refuse_unfit_store,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.steps import size
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import (
-    MANIFEST_ENDING,
-    PLAIN,
-    Store,
-)
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import MANIFEST_ENDING, Store
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalog import PLACE
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.batch import (
     Batch,
@@ -79,6 +75,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.state import Due, PlainTable, Policy
 from ansible_collections.runbook.postgres.plugins.module_utils._patience import GaveUp, Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import PLAIN
 
 # More names than this are of no use to anybody who reads a check.
 MOST_FORETOLD = 1000

@@ -22,10 +22,10 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Re
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.manifest import LAYOUT, Column
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import (
     MANIFEST_ENDING,
-    PARTIAL_ENDING,
     Store,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.axis import MICROSECONDS, TIMESTAMP, printed
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import PARTIAL_ENDING
 
 # What became of the rows, as their manifest says it.
 PENDING, DELETED, UNKNOWN = "pending", "deleted", "unknown"

@@ -17,8 +17,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._copy import Copy
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, QueryFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._partition import traits
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.describe import copy_statement
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.reading import Unreadable, opened
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.stream import Tally
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalog import Found
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.observe import Given, within
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.plan import (
@@ -31,6 +29,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.restor
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._patience import Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import Unreadable, opened
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.writing import Tally
 
 CHECK = "runbook_postgres_bounds"
 

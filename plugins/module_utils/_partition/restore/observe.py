@@ -20,12 +20,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.archiv
     read_origin,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.manifest import Manifest
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.reading import (
-    Unreadable,
-    hash_of,
-    opened,
-)
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import ZSTD, manifest_of
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import manifest_of
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.axis import parse_bound
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalog import PLACE, Found, read_table
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.plan import (
@@ -39,6 +34,12 @@ from ansible_collections.runbook.postgres.plugins.module_utils._session import (
     identifier,
     joined,
     literal,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import ZSTD
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import (
+    Unreadable,
+    hash_of,
+    opened,
 )
 
 STANDING = """

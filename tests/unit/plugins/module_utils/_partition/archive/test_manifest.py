@@ -14,8 +14,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.archiv
     Column,
     parse,
     read,
-    write,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import write_text
 
 from .manifests import A_MANIFEST, a_manifest
 
@@ -59,7 +59,7 @@ def test_a_file_that_is_not_text_or_not_there(tmp_path: Path) -> None:
 def test_it_is_written_for_its_owner_only_and_over_what_a_killed_run_left(tmp_path: Path) -> None:
     place, partial = tmp_path / "m", tmp_path / ".m.partial"
     partial.write_text("half")
-    write(place, partial, A_MANIFEST)
+    write_text(place, partial, A_MANIFEST.to_json())
     assert read(place) == A_MANIFEST
     assert place.stat().st_mode & 0o777 == 0o600
     assert not partial.exists()
@@ -68,5 +68,5 @@ def test_it_is_written_for_its_owner_only_and_over_what_a_killed_run_left(tmp_pa
 def test_nothing_is_left_where_it_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     with pytest.raises((Problem, OSError)):
-        write(tmp_path / "m", tmp_path / ".m.partial", A_MANIFEST)
+        write_text(tmp_path / "m", tmp_path / ".m.partial", A_MANIFEST.to_json())
     assert [each.name for each in tmp_path.iterdir()] == ["m"]

@@ -13,9 +13,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Re
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import (
     Store,
     manifest_of,
-    partial_of,
     read_store,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import partial_of
 
 KEY = "age1" + "q" * 58
 OPTION: dict[str, Any] = {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.manifest import Column
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.manifest import read as read_other
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import Store, partial_of
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import Store
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.axis import INTEGER, parse_time
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.part import (
     CONFIRM,
@@ -37,6 +37,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry
     plan_expiry,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.state import Due, PlainTable, Policy
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import partial_of
 
 TABLE = PlainTable(1, "public", "audit log", "k", INTEGER, 8_000_000, 1000)
 STORE = Store(Path("/archive"), system_identifier="7", database="d")

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.reading import (
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import (
     Unreadable,
     hash_of,
     opened,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.stream import Pipeline, pipeline
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.writing import Pipeline, pipeline
 
 SLOW = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 

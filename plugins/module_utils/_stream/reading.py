@@ -16,7 +16,7 @@ from typing import Callable, Protocol
 
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, find
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import GZIP, ZSTD
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import GZIP, ZSTD
 
 PORTION = 1 << 18
 END_SECONDS = 60.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, find, run
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.reading import hash_of
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import hash_of
 
 # rclone gives a transfer up by itself that does not move; this is for what it does not notice.
 SLOWEST_BYTES_PER_SECOND = 250_000

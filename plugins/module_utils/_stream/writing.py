@@ -22,7 +22,7 @@ from typing import Protocol
 
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, find
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import GZIP, ZSTD
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import GZIP, ZSTD
 
 PORTION = 1 << 16
 # How long a program may take for what it still holds when there is no more to come.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.offsite import NotOffsite, copied
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import NotOffsite, copied
 
 CONTENT = b"an archive" * 1000
 
