@@ -6,5 +6,8 @@
 
 from __future__ import annotations
 
-PLAIN, GZIP, ZSTD = "none", "gzip", "zstd"
-ENDINGS = {PLAIN: "", GZIP: ".gz", ZSTD: ".zst"}
+PLAIN, GZIP, ZSTD, LZ4 = "none", "gzip", "zstd", "lz4"
+ENDINGS = {PLAIN: "", GZIP: ".gz", ZSTD: ".zst", LZ4: ".lz4"}
+
+# What a program that is no part of Python reads from standard input and writes to standard output, unpacked.
+UNPACKERS = {ZSTD: ["zstd", "--decompress", "--quiet", "--stdout"], LZ4: ["lz4", "-d", "-q", "-c"]}

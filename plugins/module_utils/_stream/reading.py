@@ -16,7 +16,7 @@ from typing import Callable, Protocol
 
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, find
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import GZIP, ZSTD
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import GZIP, UNPACKERS
 
 PORTION = 1 << 18
 END_SECONDS = 60.0
@@ -120,7 +120,7 @@ def opened(path: Path, compression: str, identity: Path | None) -> Iterator[Hash
     try:
         end = descriptor
         commands = [["age", "--decrypt", "--identity", str(identity)]] if identity is not None else []
-        commands += [["zstd", "--decompress", "--quiet", "--stdout"]] if compression == ZSTD else []
+        commands += [UNPACKERS[compression]] if compression in UNPACKERS else []
         for argv in commands:
             program = Program([find(argv[0], argv[0]), *argv[1:]], stdin=end)
             if programs:
