@@ -46,6 +46,8 @@ class Part:
     name: str
     steps: tuple[Step, ...]
     needs_lab: bool = False
+    # It judges what the others left behind.
+    comes_last: bool = False
     # Each step builds on the one before.
     chained: bool = False
     # How to run it again, when that is not the target of its name.
@@ -204,6 +206,7 @@ def coverage() -> Part:
             Step("the bound", (tool, "report", data)),
         ),
         chained=True,
+        comes_last=True,
         repeat=".venv/bin/python tools/check.py unit integration",
     )
 
@@ -215,6 +218,7 @@ def lab() -> Part:
             Step("Docker engine", ("tools/engine",)),
             Step("images", (".venv/bin/python", "-m", "lab", "image", *RELEASES)),
         ),
+        needs_lab=True,
         chained=True,
     )
 
@@ -225,7 +229,7 @@ PARTS = {maker.__name__: maker for maker in (lint, sanity, docs, unit, package, 
 def chosen(names: Sequence[str]) -> list[Part]:
     """The parts to run, in order and once each, with the lab in front of the first that needs it.
 
-    Coverage is judged when both kinds of tests that count towards it run.
+    Coverage is judged, last, when both kinds of tests that count towards it run.
     """
     wanted = list(PARTS) if "all" in names else list(dict.fromkeys(names))
     parts = [PARTS[name]() for name in wanted]
@@ -233,6 +237,11 @@ def chosen(names: Sequence[str]) -> list[Part]:
     if first is not None:
         parts.insert(first, lab())
     if {"unit", "integration"} <= set(wanted):
-        after = max(index for index, part in enumerate(parts) if part.name in ("unit", "integration"))
-        parts.insert(after + 1, coverage())
+        parts.append(coverage())
     return parts
+
+
+def lanes(parts: Sequence[Part]) -> list[list[Part]]:
+    """What may run side by side: one lane waits for containers most of the time, the other computes."""
+    sides = ([part for part in parts if part.needs_lab is lab] for lab in (False, True))
+    return [side for side in sides if side]

@@ -1,4 +1,4 @@
-"""Runs the steps, says how each went, and goes on after a failure."""
+"""Runs the steps, side by side where they do not need each other, says how each went, and goes on after a failure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,58 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 from checks.outcomes import Count, Outcome, duration, figures, read_coverage, read_junit, tally
-from checks.parts import REPORTS, ROOT, Part, Step
+from checks.parts import REPORTS, ROOT, Part, Step, lanes
 
-# A step that takes this long hangs; the slowest, Molecule on a cold machine, needs a third of it.
-MINUTES = 30
+# A step that takes this long hangs; the slowest, the integration tests on a cold machine, needs half of it.
+MINUTES = 60
+
+
+class Stopped(Exception):
+    """The whole run was ended from outside."""
+
+
+class Running:
+    """The commands that run now, so that all of them end when the run is stopped."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def start(self, step: Step, cwd: Path, environment: dict[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._stopped:
+                raise Stopped
+            process = subprocess.Popen(
+                step.argv,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._processes.add(process)
+            return process
+
+    def forget(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._processes.discard(process)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            left = list(self._processes)
+        for process in left:
+            stop(process)
 
 
 def missing_tool(step: Step, cwd: Path) -> str | None:
@@ -37,7 +80,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         pass
 
 
-def run(step: Step, log: Path) -> tuple[int, str | None]:
+def run(step: Step, log: Path, running: Running) -> tuple[int, str | None]:
     """Exit code of the step, and a sentence when it did not end by itself."""
     cwd = ROOT / step.cwd
     if missing := missing_tool(step, cwd):
@@ -52,69 +95,81 @@ def run(step: Step, log: Path) -> tuple[int, str | None]:
         **dict(step.env),
     }
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            step.argv,
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = running.start(step, cwd, environment, output)
         try:
             return process.wait(timeout=MINUTES * 60), None
         except subprocess.TimeoutExpired:
             stop(process)
             return 124, f"{step.title} was stopped after {MINUTES} minutes without an end."
-        except BaseException:
-            stop(process)
-            raise
+        finally:
+            running.forget(process)
 
 
-def perform(part: Part, step: Step) -> Outcome:
-    """Run one step, saying so; what it printed is shown when it failed."""
-    print(f"  {step.title} ... ", end="", flush=True)
+def perform(part: Part, step: Step, running: Running) -> Outcome:
+    """Run one step, saying how it went; what it printed is shown when it failed."""
     log = ROOT / REPORTS / f"{part.name}-{step.title.replace(' ', '-').replace(':', '')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     for path in step.written():
         (ROOT / path).unlink(missing_ok=True)
     started = time.monotonic()
-    code, trouble = run(step, log)
+    code, trouble = run(step, log, running)
     seconds = time.monotonic() - started
     said = log.read_text(errors="replace").rstrip()
     tests = figures(step.junit and ROOT / step.junit, read_junit)
     coverage = figures(step.coverage and ROOT / step.coverage, read_coverage)
     notes = [str(found) for found in (tests, coverage) if found]
     state = "ok" if code == 0 else "failed"
-    print(f"{state if code == 0 else 'FAILED'}  {duration(seconds)}{''.join(f'  ({note})' for note in notes)}")
+    lines = [f"{head(part, step)} {state if code == 0 else 'FAILED'}  {duration(seconds)}"]
+    lines[0] += "".join(f"  ({note})" for note in notes)
     if code != 0:
-        if said:
-            print(f"\n{said}\n")
-        print(f"  {trouble or f'{step.title} ended with exit code {code}.'}")
-        print(f"  To repeat: {part.command()}   or exactly: {step.command()}\n")
+        lines += [f"\n{said}\n"] if said else []
+        lines.append(f"  {trouble or f'{step.title} ended with exit code {code}.'}")
+        lines.append(f"  To repeat: {part.command()}   or exactly: {step.command()}\n")
     elif step.tell:
-        for line in said.splitlines():
-            if line.startswith(step.tell):
-                print(f"    {line}")
+        lines += [f"  {line}" for line in said.splitlines() if line.startswith(step.tell)]
+    say(*lines)
     return Outcome(part, step, state, seconds, tally(code, tests), "; ".join(notes))
 
 
-def perform_all(parts: Iterable[Part]) -> list[Outcome]:
+def head(part: Part, step: Step) -> str:
+    return f"{part.name}: {step.title} ..."
+
+
+def say(*lines: str) -> None:
+    """Whole, so that what two lanes say is not mixed."""
+    print("\n".join(lines) + "\n", end="", flush=True)
+
+
+def perform_all(parts: Sequence[Part]) -> list[Outcome]:
     """Every part, whatever failed before it; what cannot succeed any more is not tried."""
+    first = [part for part in parts if not part.comes_last]
+    sides = lanes(first) if (os.cpu_count() or 1) > 1 else [first]
+    running = Running()
+    with ThreadPoolExecutor(max_workers=max(1, len(sides))) as pool:
+        futures = [pool.submit(perform_lane, side, running) for side in sides]
+        try:
+            outcomes = [outcome for future in futures for outcome in future.result()]
+        except BaseException:
+            running.stop()
+            raise
+    return outcomes + perform_lane([part for part in parts if part.comes_last], running)
+
+
+def perform_lane(parts: Sequence[Part], running: Running) -> list[Outcome]:
+    """One part after the other."""
     outcomes: list[Outcome] = []
     for part in parts:
-        print(f"\n{part.name}", flush=True)
         if not part.steps:
-            print(f"  Nothing to run was found for {part.name}, which is not a pass.")
+            say(f"{part.name}: nothing to run was found, which is not a pass.")
             step = Step("nothing to run", ("make", part.name))
             outcomes.append(Outcome(part, step, "failed", count=Count(failed=1)))
         for step in part.steps:
             hindrance = hindered(part, outcomes)
             if hindrance:
-                print(f"  {step.title} ... not run, because {hindrance}")
+                say(f"{head(part, step)} not run, because {hindrance}")
                 outcomes.append(Outcome(part, step, "not run", count=Count(skipped=1)))
             else:
-                outcomes.append(perform(part, step))
+                outcomes.append(perform(part, step, running))
     return outcomes
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from checks import outcomes, parts, running
 from checks.outcomes import Count, Outcome
 from checks.parts import Part, Step
+from lab.waiting import wait_until
 
 LINT = Part("lint", ())
 UNIT = Part("unit", ())
@@ -104,7 +108,69 @@ def test_a_part_without_containers_starts_none() -> None:
 
 def test_coverage_is_judged_when_both_kinds_of_tests_ran() -> None:
     names = [part.name for part in parts.chosen(["unit", "integration", "molecule"])]
-    assert names == ["unit", "lab", "integration", "coverage", "molecule"]
+    assert names == ["unit", "lab", "integration", "molecule", "coverage"]
+
+
+def test_what_needs_containers_runs_beside_what_needs_none() -> None:
+    wanted = [part for part in parts.chosen(["all"]) if not part.comes_last]
+    sides = [[part.name for part in side] for side in parts.lanes(wanted)]
+    assert sides == [["lint", "sanity", "docs", "unit", "package"], ["lab", "integration", "site", "molecule"]]
+
+
+def test_one_lane_is_enough_for_one_part() -> None:
+    assert [[part.name for part in side] for side in parts.lanes(parts.chosen(["lint"]))] == [["lint"]]
+
+
+def test_lanes_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each waits for a sign that only the other gives."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    script = "touch {mine}; for n in $(seq 600); do test -e {other} && exit 0; sleep 0.05; done; exit 1"
+    one = Step("one", ("sh", "-c", script.format(mine=tmp_path / "a", other=tmp_path / "b")))
+    other = Step("other", ("sh", "-c", script.format(mine=tmp_path / "b", other=tmp_path / "a")))
+    found = performed(monkeypatch, tmp_path, Part("lint", (one,)), Part("molecule", (other,), needs_lab=True))
+    assert [outcome.state for outcome in found] == ["ok", "ok"]
+
+
+def test_coverage_waits_for_both_lanes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    judge = Part("coverage", (Step("judge", ("ls", str(tmp_path / "a"), str(tmp_path / "b"))),), comes_last=True)
+    found = performed(
+        monkeypatch,
+        tmp_path,
+        Part("unit", (Step("one", ("touch", str(tmp_path / "a"))),)),
+        judge,
+        Part("integration", (Step("two", ("touch", str(tmp_path / "b"))),), needs_lab=True),
+    )
+    assert [outcome.state for outcome in found] == ["ok", "ok", "ok"]
+
+
+def test_a_stopped_run_leaves_no_command_behind(tmp_path: Path) -> None:
+    """Of either lane, also when it is ended while both run."""
+    script = """
+import sys, pathlib
+sys.path.insert(0, sys.argv[1])
+import check
+from checks import parts, running
+running.ROOT = pathlib.Path(sys.argv[2])
+running.os.cpu_count = lambda: 2
+sleep = lambda name: parts.Step(name, ("sh", "-c", f"echo $$ > {sys.argv[2]}/{name}; exec sleep 600"))
+check.chosen = lambda names: [
+    parts.Part("lint", (sleep("one"), sleep("never"))), parts.Part("site", (sleep("two"),), needs_lab=True)
+]
+sys.exit(check.main(["all"]))
+"""
+    tools = str(Path(running.__file__).resolve().parents[1])
+    run = subprocess.Popen([sys.executable, "-c", script, tools, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    wait_until("both run", lambda: all((tmp_path / each).exists() for each in ("one", "two")), bound=60)
+    wait_until(
+        "both are known", lambda: all((tmp_path / each).read_text().strip() for each in ("one", "two")), bound=60
+    )
+    run.terminate()
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Stopped" in said
+    assert not (tmp_path / "never").exists()
+    for name in ("one", "two"):
+        assert not Path(f"/proc/{(tmp_path / name).read_text().strip()}").exists()
 
 
 def test_what_has_no_target_names_another_way_to_repeat_it() -> None:
@@ -130,7 +196,7 @@ def test_without_a_lab_what_needs_it_is_not_tried(monkeypatch: pytest.MonkeyPatc
     found = performed(
         monkeypatch,
         tmp_path,
-        Part("lab", (Step("engine", ("false",)), Step("images", ("true",))), chained=True),
+        Part("lab", (Step("engine", ("false",)), Step("images", ("true",))), needs_lab=True, chained=True),
         Part("integration", (Step("tests", ("true",)),), needs_lab=True),
     )
     assert [outcome.state for outcome in found] == ["failed", "not run", "not run"]
