@@ -425,8 +425,8 @@ tables:
       returned: always
     longest_attempt_seconds:
       description:
-        - The longest that one attempt at a step took, waiting for its locks included; null in check mode. Of a
-          conversion this includes steps that keep nobody waiting.
+        - The longest that one attempt at a step took, waiting for its locks included; null in check mode and
+          where nothing was to be done. Of a conversion this includes steps that keep nobody waiting.
       type: float
       returned: always
     warnings:
@@ -445,14 +445,13 @@ tables:
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import CONNECTION_OPTIONS
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.apply import Manner
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.maintain import (
-    apply,
-    failures,
-    prepare,
-    result,
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.maintain import prepare
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.outcome import failures, result
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.request import (
+    PARTITION_OPTIONS,
+    manner,
+    wishes,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.request import PARTITION_OPTIONS, wishes
 
 OPTIONS = {**CONNECTION_OPTIONS, **PARTITION_OPTIONS}
 
@@ -463,12 +462,16 @@ SETTINGS = {"TimeZone": "UTC", "DateStyle": "ISO", "row_security": "off", "jit":
 
 def main() -> None:
     with Module(OPTIONS) as module:
-        wanted = wishes(module.params)
-        manner = Manner(module.params["lock_timeout"], module.params["retries"], module.params["drain_batch"])
-        with module.session({**SETTINGS, "lock_timeout": manner.milliseconds}) as session:
+        wanted, how = wishes(module.params), manner(module.params)
+        with module.session({**SETTINGS, "lock_timeout": how.milliseconds}) as session:
             jobs = prepare(session, wanted, alone=not module.check_mode)
-            if not module.check_mode:
-                apply(session, jobs, manner, module.copy_connection)
+            if not module.check_mode and any(job.planned for job in jobs):
+                # Compiling this takes longer than seeing that there is nothing to do, which is most runs' answer.
+                from ansible_collections.runbook.postgres.plugins.module_utils._partition.work import (  # noqa: PLC0415
+                    work,
+                )
+
+                work(session, jobs, how, module.copy_connection)
             module.report(**result(jobs))
             failure = failures(jobs)
             if failure is not None:

@@ -11,16 +11,14 @@ from tests.integration import inside
 from tests.integration.archives import HOME, Stage
 
 SESSION = "._session:Session.fetch"
-COPYING = "._copy:CopyConnection."
-ARCHIVE = "._partition.archive."
 
 # Each statement, each call that changes a file, each portion and each program.
 POINTS = (
     SESSION,
-    f"{COPYING}fetch",
-    f"{COPYING}copy_out",
-    f"{ARCHIVE}stream:FileSink.write",
-    f"{ARCHIVE}stream:FileSink.close",
+    "._copy:CopyConnection.fetch",
+    "._copy:CopyConnection.copy_out",
+    "._stream.writing:FileSink.write",
+    "._stream.writing:FileSink.close",
     "._command:Program.__init__",
     "os:fsync",
     "os:rename",
@@ -141,13 +139,13 @@ def row_added(stage: Stage) -> None:
 
 
 FAULTS: list[tuple[Callable[[Stage], None], str, str]] = [
-    (terminated, f"{ARCHIVE}stream:FileSink.write", "closed the connection"),
-    (age_killed, f"{ARCHIVE}stream:Through.write", "age"),
-    (destination_gone, f"{ARCHIVE}archiver:verify", "No such file"),
-    (bits_flipped, f"{ARCHIVE}archiver:verify", "is not what was written"),
-    (archive_shortened, f"{ARCHIVE}archiver:Archiver._drop", "is not any more what was verified"),
-    (destination_gone, f"{ARCHIVE}archiver:Archiver._drop", "No such file"),
-    (row_added, f"{ARCHIVE}archiver:Archiver._drop", "written to after it was archived"),
+    (terminated, "._stream.writing:FileSink.write", "closed the connection"),
+    (age_killed, "._stream.writing:Through.write", "age"),
+    (destination_gone, "._partition.archive.archiver:verify", "No such file"),
+    (bits_flipped, "._partition.archive.archiver:verify", "is not what was written"),
+    (archive_shortened, "._partition.archive.archiver:Archiver._drop", "is not any more what was verified"),
+    (destination_gone, "._partition.archive.archiver:Archiver._drop", "No such file"),
+    (row_added, "._partition.archive.archiver:Archiver._drop", "written to after it was archived"),
 ]
 
 
@@ -184,7 +182,7 @@ def test_a_fault_keeps_the_partition(stage: Stage, act: Callable[[Stage], None],
 
 
 def test_a_second_run_is_refused_while_the_first_goes_on(stage: Stage) -> None:
-    place = inside.Interrupt((f"{ARCHIVE}archiver:verify",))
+    place = inside.Interrupt(("._partition.archive.archiver:verify",))
     with inside.held(stage.node, "pg_partition", stage.wish(), place) as held:
         second = stage.archive()
         assert "another run" in second.failure

@@ -25,17 +25,13 @@ from tests.integration.expiries import Expiries
 from tests.integration.partitions import Partitions
 from tests.integration.servers import Server
 
-COPYING = "._copy:CopyConnection."
-ARCHIVE = "._partition.archive."
-BATCH = "._partition.expiry.batch:Batcher."
-
 # Each statement, each call that changes a file, each portion and each program.
 POINTS = (
     "._session:Session.fetch",
-    f"{COPYING}fetch",
-    f"{COPYING}copy_out",
-    f"{ARCHIVE}stream:FileSink.write",
-    f"{ARCHIVE}stream:FileSink.close",
+    "._copy:CopyConnection.fetch",
+    "._copy:CopyConnection.copy_out",
+    "._stream.writing:FileSink.write",
+    "._stream.writing:FileSink.close",
     "._command:Program.__init__",
     "os:fsync",
     "pathlib:Path.rename",
@@ -157,7 +153,14 @@ def test_killed_anywhere_the_next_run_goes_on(scene: Scene, offsite: bool) -> No
         assert settled["remove"] > 0
 
 
-@pytest.mark.parametrize("place", [f"{BATCH}_delete", f"{BATCH}_commit", "._partition.expiry.mend:_confirm"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "._partition.expiry.batch:Batcher._delete",
+        "._partition.expiry.batch:Batcher._commit",
+        "._partition.expiry.mend:_confirm",
+    ],
+)
 def test_the_server_crashes(scene: Scene, place: str) -> None:
     with inside.held(scene.node, "pg_row_expiry", scene.arguments(), inside.Interrupt((place,))) as held:
         scene.cluster.stop("immediate")
@@ -172,7 +175,9 @@ def test_the_server_crashes(scene: Scene, place: str) -> None:
 
 
 def test_a_session_that_is_ended(scene: Scene) -> None:
-    with inside.held(scene.node, "pg_row_expiry", scene.arguments(), inside.Interrupt((f"{BATCH}_commit",))) as held:
+    with inside.held(
+        scene.node, "pg_row_expiry", scene.arguments(), inside.Interrupt(("._partition.expiry.batch:Batcher._commit",))
+    ) as held:
         scene.cluster.psql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'runbook.postgres'",
             DATABASE,

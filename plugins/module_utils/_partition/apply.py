@@ -22,6 +22,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalo
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.default import outside
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.drain import Drainer
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.leave import Leaver
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.request import Manner
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import Partition
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.steps import (
     Create,
@@ -53,20 +54,6 @@ class Done:
     seconds: float
     attempts: int
     rows: int = 0
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How the steps are taken, for all tables alike."""
-
-    lock_seconds: float
-    retries: int
-    drain_batch: int
-
-    @property
-    def milliseconds(self) -> str:
-        """Not zero, which the server takes for ever."""
-        return str(max(1, int(self.lock_seconds * 1000)))
 
 
 class Applier:

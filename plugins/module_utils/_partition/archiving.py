@@ -8,27 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.archiver import Archiver
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.describe import read_origin
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.preflight import (
-    fitted,
-    refuse_unfit_store,
-)
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.steps import Archive
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalog import Found
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.plan import plan_partitions
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import Partition, Policy
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
+if TYPE_CHECKING:
+    from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.archiver import Archiver
+
 
 def ready(session: Session, found: Found, policy: Policy, now: int) -> tuple[Found, Policy]:
     """The same with what archiving has to know; refuses what cannot be archived."""
     if policy.archive is None:
         return found, policy
+    # Where this runs modules are compiled each time anew: what is not asked for need not be.
+    from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.describe import (  # noqa: PLC0415
+        read_origin,
+    )
+    from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.preflight import (  # noqa: PLC0415
+        fitted,
+        refuse_unfit_store,
+    )
+
     title = found.table.title
     refuse_unfit_store(title, policy.archive)
     system_identifier, database = read_origin(session)
@@ -44,6 +50,15 @@ def ready(session: Session, found: Found, policy: Policy, now: int) -> tuple[Fou
 
     table = replace(found.table, partitions=measured(found.table.partitions), marked=measured(found.table.marked))
     return replace(found, table=table), policy
+
+
+def refuse_where_full(steps: Sequence[Archive]) -> None:
+    if steps:
+        from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.preflight import (  # noqa: PLC0415
+            refuse_too_full,
+        )
+
+        refuse_too_full(steps)
 
 
 def refuse_to_archive_at_once(found: Found, policy: Policy, now: int) -> None:

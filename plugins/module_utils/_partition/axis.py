@@ -11,6 +11,7 @@ of the last year gets in the way of PostgreSQL's.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
@@ -39,6 +40,7 @@ _TIME = re.compile(
     r"(?: (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))?)?"
     r"(?P<zone>[+-]00(?::00)?)?(?P<era> BC)?\Z"
 )
+_NUMBER = re.compile(r"-?\d+\Z")
 _BOUND = re.compile(r"FOR VALUES FROM \((?P<lower>.*)\) TO \((?P<upper>.*)\)\Z", re.DOTALL)
 
 # Python's calendar begins with year 1 and ends with 9999; four centuries are
@@ -85,9 +87,10 @@ def _end(text: str, open_ends: tuple[str, str]) -> int | None:
     return point(bare)
 
 
+@functools.cache  # Where one partition ends the next one begins: each is read once.
 def point(text: str) -> int:
     """A key as the server prints it."""
-    return int(text) if re.fullmatch(r"-?\d+", text) else parse_time(text)
+    return int(text) if _NUMBER.match(text) else parse_time(text)
 
 
 def parse_time(text: str) -> int:

@@ -46,8 +46,6 @@ SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
        {pending} AS detach_pending, c.relkind <> 'r' AS is_partitioned,
        CASE WHEN c.oid = t.partdefid THEN pg_relation_size(c.oid)
             ELSE c.relpages::bigint * current_setting('block_size')::int END AS bytes,
-       coalesce(split_part(d.description, E'\n', 1) = %(mark)s, false) AS marked,
-       coalesce(split_part(d.description, E'\n', 1) = %(growing)s, false) AS growing,
        pg_has_role(c.relowner, 'USAGE') AS owned, d.description AS said
   FROM pg_inherits i
   JOIN pg_class c ON c.oid = i.inhrelid
@@ -63,7 +61,6 @@ MARKED = """
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, NULL::text AS bound,
        false AS is_default, false AS detach_pending, false AS is_partitioned,
        c.relpages::bigint * current_setting('block_size')::int AS bytes,
-       split_part(d.description, E'\n', 1) = %(mark)s AS marked, false AS growing,
        pg_has_role(c.relowner, 'USAGE') AS owned, d.description AS said
   FROM pg_description d
   JOIN pg_class c ON c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -109,10 +106,8 @@ def read_table(session: Session, name: str, major: int) -> Found:
         )
     pending = "i.inhdetachpending" if major >= 14 else "false"
     title = f"{row['schema']}.{row['name']}"
-    mark = mark_of(title)
-    values = {"oid": row["oid"], "mark": mark, "growing": GROWING}
-    children = session.fetch(PARTITIONS.replace("{pending}", pending), values)
-    orphans = session.fetch(MARKED, {"mark": mark, "awaiting": awaiting_of(title)})
+    children = session.fetch(PARTITIONS.replace("{pending}", pending), {"oid": row["oid"]})
+    orphans = session.fetch(MARKED, {"mark": mark_of(title), "awaiting": awaiting_of(title)})
     table = PartitionedTable(
         oid=row["oid"],
         schema=row["schema"],
@@ -201,7 +196,9 @@ def _braced(expression: Any) -> str:
 
 
 def _partition(row: Mapping[str, Any], title: str) -> Partition:
-    awaited = awaited_bound(row["said"], title)
+    said = row["said"]
+    mark = None if said is None else said.partition("\n")[0]
+    awaited = None if said is None else awaited_bound(said, title)
     # Once detached, only the mark knows the bounds.
     bound = row["bound"] or awaited or ""
     return Partition(
@@ -213,12 +210,12 @@ def _partition(row: Mapping[str, Any], title: str) -> Partition:
         detach_pending=row["detach_pending"],
         is_partitioned=row["is_partitioned"],
         bytes=row["bytes"],
-        marked=row["marked"],
-        growing=row["growing"],
+        marked=mark is not None and mark == mark_of(title),
+        growing=mark == GROWING,
         owned=row["owned"],
         awaiting=awaited is not None,
         bound=bound,
-        said=row["said"],
+        said=said,
     )
 
 

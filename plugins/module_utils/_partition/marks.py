@@ -28,10 +28,10 @@ def _one_line(title: str) -> str:
     return title.replace("\\", "\\\\").replace("\n", "\\n")
 
 
-def awaited_bound(said: str | None, title: str) -> str | None:
+def awaited_bound(said: str, title: str) -> str | None:
     """The bounds that a mark of the second kind tells, or None where there is none."""
     start = awaiting_of(title)
-    return said[len(start) :].partition("\n")[0] if said is not None and said.startswith(start) else None
+    return said[len(start) :].partition("\n")[0] if said.startswith(start) else None
 
 
 def own_comment(said: str | None, title: str) -> str | None:

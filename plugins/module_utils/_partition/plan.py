@@ -68,8 +68,9 @@ def plan_partitions(table: PartitionedTable, policy: Policy, now: int) -> Plan:
         changes=() if refusals else tuple(steps),
         warnings=tuple(warnings(table, living, list(wanted_periods(table, policy, now)), missing, policy)),
         refusals=refusals,
-        before=before(table),
-        after=after(table, living, expired, steps),
+        # Where nothing is done there is nothing to show, and of very many partitions it would take its time.
+        before=before(table) if steps else (),
+        after=after(table, living, expired, steps) if steps else (),
     )
 
 

@@ -20,7 +20,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.archiv
     read_store,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.axis import DATE, DAY, INTEGER, parse_time
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.state import Intent
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.interval import Interval, parse_interval
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.names import template_for
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import Policy
@@ -68,6 +67,30 @@ PARTITION_OPTIONS: dict[str, Any] = {
 _MOST = 20_000
 
 _COUNT = re.compile(r"(\d+)\s+partitions?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What the operator said about converting a table."""
+
+    how: str
+    column: str
+    widen: bool = False
+    kept_as: str | None = None
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the steps are taken, for all tables alike."""
+
+    lock_seconds: float
+    retries: int
+    drain_batch: int
+
+    @property
+    def milliseconds(self) -> str:
+        """Not zero, which the server takes for ever."""
+        return str(max(1, int(self.lock_seconds * 1000)))
 
 
 @dataclass(frozen=True)
@@ -141,6 +164,10 @@ def wishes(options: Mapping[str, Any]) -> list[Wish]:
     if options["drain_batch"] < 1:
         raise Refused(f"drain_batch is {options['drain_batch']}: a batch takes at least one row.")
     return [Wish(each["table"], each, _zone(each), _store(each)) for each in options["tables"]]
+
+
+def manner(options: Mapping[str, Any]) -> Manner:
+    return Manner(options["lock_timeout"], options["retries"], options["drain_batch"])
 
 
 def _store(entry: Mapping[str, Any]) -> Store | None:

@@ -65,6 +65,11 @@ class Converter:
     def compared(self) -> int | None:
         return self._copier.copied.compared
 
+    @property
+    def exchanged(self) -> bool:
+        """Whether the table is a partitioned one now."""
+        return any(isinstance(each.step, (Envelop, Exchange)) for each in self.done)
+
     def take_all(self, steps: Sequence[ConvertStep]) -> None:
         self._session.limit(_LONG_SECONDS)
         for step in steps:

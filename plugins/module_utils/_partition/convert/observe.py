@@ -30,13 +30,12 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.state import (
     Extent,
-    Intent,
     Leftovers,
     Scene,
     hidden,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.steps import Finish
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.request import Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.request import Intent, Wish
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import Partition
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, identifier
 

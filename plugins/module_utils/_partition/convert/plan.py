@@ -20,7 +20,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
     ATTACH,
     Extent,
     Index,
-    Intent,
     Leftovers,
     Scene,
     hidden,
@@ -39,6 +38,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
     Transfer,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.names import LONGEST_BYTES, partition_name
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.request import Intent
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import (
     Partition,
     PartitionedTable,

@@ -12,9 +12,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
     COPY,
     Extent,
     Index,
-    Intent,
     Scene,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.request import Intent
 
 
 def refusals(scene: Scene, intent: Intent, extent: Extent) -> Iterator[str]:

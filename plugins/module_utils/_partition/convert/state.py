@@ -14,16 +14,6 @@ ATTACH, COPY = "attach", "copy"
 
 
 @dataclass(frozen=True)
-class Intent:
-    """What the operator said about converting a table."""
-
-    how: str
-    column: str
-    widen: bool = False
-    kept_as: str | None = None
-
-
-@dataclass(frozen=True)
 class Column:
     name: str
     type: str

@@ -184,9 +184,15 @@ def test_a_partition_half_filled_goes_on_growing() -> None:
 def test_sizes_are_told_where_they_are_known() -> None:
     gone = replace(partition("c", 0, 10, marked=True), bytes=999)
     found = table([replace(partition("a", 10, 20), bytes=61_200_000), partition("b", 20, 30)], marked=(gone,))
-    plan = plan_partitions(found, policy(ahead=0, on_expiry="detach"), 15)
+    plan = plan_partitions(found, policy(ahead=2, on_expiry="detach"), 15)
     told = ["a from 10 to 20, about 61.2 MB", "b from 20 to 30", "c detached, to be dropped, about 999 bytes"]
-    assert list(plan.before) == list(plan.after) == told
+    assert plan.before == told
+    assert plan.after == [*told[:2], "events_p30 from 30 to 40", told[2]]
+
+
+def test_where_nothing_is_done_nothing_is_shown() -> None:
+    plan = plan_partitions(table([partition("a", 10, 20)]), policy(ahead=0), 15)
+    assert (plan.changes, plan.before, plan.after) == ((), (), ())
 
 
 def test_a_default_comes_after_the_others_and_goes_only_when_empty() -> None:

@@ -11,10 +11,10 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
     Column,
     Extent,
     Index,
-    Intent,
     Leftovers,
     Scene,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.request import Intent
 from tests.unit.plugins.module_utils._partition.model import policy
 
 

@@ -26,7 +26,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.refusals import copy_key
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.state import (
     Extent,
-    Intent,
     Leftovers,
     Progress,
 )
@@ -38,6 +37,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
     Prove,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.plan import plan_partitions
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.request import Intent
 from tests.unit.plugins.module_utils._partition.convert.scenes import column, index, question, scene
 from tests.unit.plugins.module_utils._partition.model import partition, policy
 
