@@ -15,6 +15,7 @@ BAD: list[tuple[str, dict[str, Any], dict[str, dict[str, Any]], str]] = [
     ("two first primaries", {}, {OTHER: {"postgres_first_primary": OTHER}}, "postgres_first_primary"),
     ("a first primary that is no server", {"postgres_first_primary": "nobody"}, {}, "nobody"),
     ("a version the distribution lacks", {"postgres_version": 11}, {}, "11"),
+    ("a standby without an address", {}, {OTHER: {"postgres_address": ""}}, f"{OTHER} has no address"),
     ("one address twice", {}, {OTHER: {"postgres_address": "10.255.255.1"}, HOST: {"postgres_address": "10.255.255.1"}},
      "10.255.255.1"),
     ("a server that the inventory lacks", {"postgres_hosts": [*SERVERS, "site-pg9"]}, {}, "site-pg9"),
@@ -32,6 +33,12 @@ def test_a_wrong_inventory_is_refused(
     assert refused.changed == []
     assert word in " ".join(refused.failures), refused.output
     assert "Traceback" not in refused.output
+
+
+def test_a_standby_alone_does_not_begin_a_cluster(site: Site) -> None:
+    refused = site.play("--limit", OTHER)
+    assert f"{HOST} is to be the primary and is not among the hosts of this run" in refused.failure(OTHER)
+    assert refused.changed == []
 
 
 def test_a_port_in_use_is_refused_by_name(site: Site) -> None:

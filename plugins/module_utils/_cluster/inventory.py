@@ -56,8 +56,14 @@ def problems(
 
 
 def _missing(host: str, variables: Variables) -> Iterator[str]:
-    if not variables.get("postgres_cluster"):
+    cluster = str(variables.get("postgres_cluster") or "")
+    if not cluster:
         yield f"{host} belongs to no cluster: set postgres_cluster in the variables of its group."
+    elif "/" in cluster or cluster.startswith(".") or not cluster.isprintable():
+        yield (
+            f"postgres_cluster of {host} is {cluster!a}, which cannot name a directory, as its authority needs one: "
+            "leave out slashes, line breaks and a dot at its beginning."
+        )
     servers = variables.get("postgres_hosts")
     if not servers:
         yield f"{host} has no postgres_hosts: list the inventory names of its cluster's database servers."

@@ -60,6 +60,8 @@ BAD: list[tuple[str, Hosts, tuple[str, ...]]] = [
     ("a variable nobody has", everywhere("tls_zzz", 1), ("tls_zzz (db1, db2 and pool)", "take it out")),
     ("a mistyped shared one", at("db1", postgres_hots=[]), ("did you mean postgres_hosts?",)),
     ("no cluster", at("db1", postgres_cluster=None), ("db1 belongs to no cluster",)),
+    ("a cluster named like a path", everywhere("postgres_cluster", "../orders"), ("db1 is '../orders', which cannot",)),
+    ("a cluster of two lines", everywhere("postgres_cluster", "a\nb"), ("db1 is 'a\\nb', which cannot",)),
     ("no hosts", at("db1", postgres_hosts=[]), ("db1 has no postgres_hosts",)),
     ("hosts as text", everywhere("postgres_hosts", "db1"), ("postgres_hosts of db1 is no list",)),
     ("a first primary elsewhere", everywhere("postgres_first_primary", "db11"), ("db11", "did you mean db1?")),
