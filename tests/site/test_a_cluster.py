@@ -100,6 +100,18 @@ def test_a_changed_variable_is_all_that_is_shown(site: Site) -> None:
 
 
 @pytest.mark.usefixtures("built")
+def test_what_was_stopped_by_hand_runs_again_as_foretold(site: Site) -> None:
+    site.nodes[SERVERS[2]].exec(["systemctl", "stop", "postgresql@15-main"])
+    site.nodes[POOLER].exec(["systemctl", "stop", "pgbouncer"])
+    seen, done = site.play("--check", "--diff"), site.play("--diff")
+    assert done.returncode == 0, done.failures
+    assert done.told() == seen.told(), first_difference(done.told(), seen.told())
+    assert {place.rpartition(" / ")[2] for place in done.changed} == {SERVERS[2], POOLER}
+    assert site.psql(SERVERS[2], "SELECT status FROM pg_stat_wal_receiver") == "streaming"
+    assert site.nodes[POOLER].exec(["systemctl", "is-active", "pgbouncer"]).stdout.strip() == "active"
+
+
+@pytest.mark.usefixtures("built")
 def test_one_node_alone_may_be_named(site: Site) -> None:
     alone = site.play("--diff", "--limit", SERVERS[1])
     assert alone.returncode == 0, alone.failures

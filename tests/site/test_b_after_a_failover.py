@@ -35,8 +35,10 @@ def test_the_new_primary_is_taken_as_it_is(cluster: Site) -> None:
 
 def test_the_pooler_follows(cluster: Site) -> None:
     text = cluster.nodes[POOLER].exec(["cat", "/etc/pgbouncer/pgbouncer.ini"]).stdout
-    write_pool = next(line for line in text.splitlines() if line.strip().startswith("shop"))
-    assert cluster.nodes[NEW].ip in write_pool
+    pools = {line.partition(" ")[0]: line for line in text.splitlines() if line.startswith("shop")}
+    assert cluster.nodes[NEW].ip in pools["shop"]
+    # Not the old primary, which is no standby either.
+    assert cluster.nodes[THIRD].ip in pools["shop_ro"]
     assert cluster.play("--limit", f"!{OLD}").changed == []
 
 

@@ -20,7 +20,7 @@ MOMENTS = (8, 25, 12, 18)
 
 def killed_after(site: Site, seconds: float) -> None:
     """Start a run, and kill it and all it started."""
-    with (ROOT / "build" / "killed.log").open("w") as log:
+    with (site.directory / "killed.log").open("w") as log:
         process = subprocess.Popen(
             command(site.inventory, "runbook.postgres.site"),
             cwd=ROOT,
