@@ -26,6 +26,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 
 # A program that writes files of its own writes them for their owner, unless it is known to do so for others.
 OWNER_ONLY = 0o077
+# Most that is looked at in one go of what a program says on the way.
+MOST_WORDS = 1 << 20
 
 
 class ProgramFailed(Problem):
@@ -149,6 +151,13 @@ class Program:
         # Its own place in the file is shared with the program, which writes there.
         length = os.fstat(self._words.fileno()).st_size
         return os.pread(self._words.fileno(), longest, max(0, length - longest)).decode(errors="replace")
+
+    def said_since(self, position: int) -> tuple[str, int]:
+        """What it has said beyond that position of standard error, in whole lines, and the position after them."""
+        length = os.fstat(self._words.fileno()).st_size
+        data = os.pread(self._words.fileno(), min(length - position, MOST_WORDS), position)
+        whole = data[: data.rfind(b"\n") + 1]
+        return whole.decode(errors="replace"), position + len(whole)
 
     def finish(self, seconds: float) -> None:
         """Wait for its end; anything but success is raised with the program's last words."""

@@ -71,3 +71,13 @@ def where(parameters: Mapping[str, Any]) -> str:
     """How a message names the server and database that these parameters lead to."""
     host = parameters.get("host") or "the local socket"
     return f"{host} port {parameters.get('port', 5432)}, database {parameters.get('dbname', '')}"
+
+
+def conninfo(parameters: Mapping[str, Any]) -> str:
+    """The same as one text for PostgreSQL's programs; a password is not in it, arguments are for everyone to read."""
+    quoted = {
+        name: str(value).replace("\\", "\\\\").replace("'", "\\'")
+        for name, value in parameters.items()
+        if name != "password"
+    }
+    return " ".join(f"{name}='{value}'" for name, value in quoted.items())

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import inside, standbys
+from tests.integration import backups, inside, standbys
 from tests.integration.archive_tables import DATABASE
 from tests.integration.archives import Stage
+from tests.integration.backups import Backups
 from tests.integration.partitions import Partitions, database
 from tests.integration.runner import Health
 from tests.integration.servers import Server, build
@@ -85,6 +86,7 @@ LONG_TESTS = {
 # What these show differs little between releases, and Molecule builds a cluster on each: one release each time, all
 # of them with --long or by --releases.
 ON_ONE_RELEASE = (
+    "test_backup",
     "test_instance",
     "test_node_facts",
     "test_objects",
@@ -167,6 +169,22 @@ def installed(server: Server) -> Server:
     inside.install(server.node)
     server.run(f"CREATE DATABASE {DATABASE}", database="postgres")
     return server
+
+
+@pytest.fixture(scope="session")
+def filled(server: Server) -> Server:
+    """The collection on the node itself, and a database to back up."""
+    inside.install(server.node)
+    backups.fill(server)
+    return server
+
+
+@pytest.fixture
+def kept(filled: Server) -> Backups:
+    """Logical backups, none of which is there yet."""
+    made = Backups(filled)
+    made.clear()
+    return made
 
 
 @pytest.fixture(scope="session")

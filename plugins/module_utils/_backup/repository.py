@@ -118,8 +118,8 @@ class Backup:
                 )
         return found
 
-    def damage(self, moved: Callable[[], None] = lambda: None) -> list[str]:
-        """The same after reading each file whole; `moved` is called on the way."""
+    def damage(self, moved: Callable[[int], None] = lambda _: None) -> list[str]:
+        """The same after reading each file whole; `moved` is told the bytes read on the way."""
         found = self.absences()
         for each in self.manifest.files:
             path = self.directory / each.path
@@ -278,3 +278,6 @@ def read_state(directory: Path) -> State:
 def write_state(directory: Path, state: State) -> None:
     path = directory / STATE
     write_text(path, partial_of(path), state.to_json())
+    if os.geteuid() == 0:
+        about = os.lstat(directory)
+        os.chown(path, about.st_uid, about.st_gid, follow_symlinks=False)

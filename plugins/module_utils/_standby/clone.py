@@ -21,8 +21,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._command import P
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import SUPERUSER, bin_directory
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, Unreachable
+from ansible_collections.runbook.postgres.plugins.module_utils._orphans import end_orphans
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.conninfo import Conninfo
-from ansible_collections.runbook.postgres.plugins.module_utils._standby.lock import end_orphans
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.plan import room_refusal
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.upstream import renew_slot
@@ -194,7 +194,7 @@ def _unmark(place: Place) -> None:
 
 def remove(place: Place) -> None:
     """What a run that was ended left, and nothing that does not carry our mark."""
-    end_orphans(place.clone)
+    end_orphans("pg_basebackup", str(place.clone))
     if place.wal is not None and place.wal_mark is not None and place.wal_mark.exists():
         # The mark may outlive the moment in which the clone became the instance.
         if (place.data / "pg_wal").resolve() != place.wal.resolve():

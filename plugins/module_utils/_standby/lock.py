@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""One clone of an instance at a time on a host, and none that goes on without its module."""
+"""One clone of an instance at a time on a host."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,38 +51,3 @@ def _wait(descriptor: int, name: str, deadline: Deadline) -> None:
             time.sleep(_PAUSE)
         else:
             return
-
-
-def end_orphans(clone: Path) -> int:
-    """End what a killed module left writing into this directory; how many there were."""
-    orphans = writers(clone)
-    for pid in orphans:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    deadline = Deadline(30)
-    while any(_lives(pid) for pid in orphans):
-        if deadline.passed():
-            raise Problem(f"pg_basebackup into {clone} does not end although it was killed: look at the disk below it.")
-        time.sleep(0.05)
-    return len(orphans)
-
-
-def writers(clone: Path) -> list[int]:
-    """The processes of pg_basebackup, by program and target, that write there."""
-    wanted = f"--pgdata={clone}"
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                if Path(words[0]).name == "pg_basebackup" and wanted in words:
-                    found.append(int(entry.name))
-    return found
-
-
-def _lives(pid: int) -> bool:
-    try:
-        # The state stands behind the name, which may hold anything; one that waits to be collected is dead.
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

@@ -7,8 +7,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, find, run
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+
+AGE_SECONDS = 30.0
 
 # Native keys in Bech32, and the SSH keys that age takes as well.
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58,}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+( .*)?")
@@ -24,3 +28,14 @@ def refuse_unfit_recipient(option: str, key: str) -> None:
     if not _RECIPIENT.fullmatch(key):
         subject = option.replace(": ", ": one of the ", 1) if ": " in option else f"One of the {option}"
         raise Refused(f"{subject} is not an age public key (age1... or ssh-ed25519 ...).")
+
+
+def try_recipients(option: str, recipients: Sequence[str]) -> None:
+    """age itself says whether it takes the keys: nothing is encrypted to them and thrown away."""
+    keys = [word for key in recipients for word in ("--recipient", key)]
+    try:
+        run([find("age", "age"), "--encrypt", *keys], AGE_SECONDS)
+    except ProgramFailed as error:
+        raise Refused(
+            f"age does not take the {option}: one of these public keys is not whole, copy them again."
+        ) from error

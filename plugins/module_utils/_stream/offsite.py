@@ -9,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, find, run
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
@@ -20,6 +23,8 @@ SLOWEST_BYTES_PER_SECOND = 250_000
 LEAST_SECONDS = 600.0
 PATIENCE = ("--timeout=2m", "--contimeout=30s", "--retries=2", "--low-level-retries=3")
 PORTION = 1 << 18
+# rclone's exit code for a directory that is not there.
+_NO_DIRECTORY = 3
 
 # What remotes offer, the strongest first, as rclone and as Python call them.
 HASHES = {"sha256": "sha256", "sha-256": "sha256", "sha1": "sha1", "sha-1": "sha1", "md5": "md5"}
@@ -29,11 +34,15 @@ class NotOffsite(Problem):
     """The copy is not where it should be, or not what it should be."""
 
 
+# At the far end: this directory is on its way out, whatever else is still in it.
+TOMBSTONE = "removing"
+
+
 def copied(file: Path, remote: str) -> str:
     """Copy a file below the remote path and compare; returns how it was compared. Copying again copies nothing."""
     rclone = find("rclone", "rclone")
-    place = f"{remote if remote.endswith((':', '/')) else remote + '/'}{file.name}"
-    seconds = LEAST_SECONDS + file.stat().st_size / SLOWEST_BYTES_PER_SECOND
+    place = below(remote, file.name)
+    seconds = _seconds(file.stat().st_size)
     try:
         # Times say nothing about content, so that a file of the same size and age is still compared.
         run([rclone, "copyto", "--checksum", *PATIENCE, str(file), place], seconds)
@@ -47,13 +56,104 @@ def copied(file: Path, remote: str) -> str:
         raise NotOffsite(f"{place} did not take the copy: {error.sentence}") from error
 
 
-def _far_hashes(listing: str) -> dict[str, str]:
+def below(remote: str, name: str) -> str:
+    return f"{remote if remote.endswith((':', '/')) else remote + '/'}{name}"
+
+
+def _seconds(size: int) -> float:
+    return LEAST_SECONDS + size / SLOWEST_BYTES_PER_SECOND
+
+
+def tree_copied(directory: Path, sizes: Mapping[str, int], last: str, remote: str) -> str:
+    """The same for files below a directory, to a directory of that name below the remote path.
+
+    `last` goes when all the others are there as they should be: where it is found, they are as well.
+    """
+    rclone, place = find("rclone", "rclone"), below(remote, directory.name)
+    first = [path for path in sizes if path != last]
     try:
-        entries = json.loads(listing)
-        hashes = entries[0].get("Hashes") or {}
-    except (ValueError, IndexError, AttributeError, TypeError):
-        return {}
-    return {str(name).lower(): str(value).lower() for name, value in hashes.items()}
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as names:
+            names.write("".join(f"{path}\n" for path in first))
+            names.flush()
+            argv = [rclone, "copy", "--checksum", "--no-traverse", f"--files-from-raw={names.name}", *PATIENCE]
+            run([*argv, str(directory), place], _seconds(sum(sizes.values())))
+        ways = _compared_tree(rclone, directory, first, sizes, place)
+        copied(directory / last, place)
+    except ProgramFailed as error:
+        raise NotOffsite(f"{place} did not take the copy: {error.sentence}") from error
+    return ways
+
+
+def _compared_tree(rclone: str, directory: Path, names: list[str], sizes: Mapping[str, int], place: str) -> str:
+    listing = run(
+        [rclone, "lsjson", "--hash", "--recursive", "--files-only", *PATIENCE, place], _seconds(sum(sizes.values()))
+    )
+    far = {str(entry.get("Path")): _hashes(entry) for entry in _entries(listing)}
+    ways = set()
+    for name in names:
+        here, there = directory / name, below(place, name)
+        if name not in far:
+            raise NotOffsite(f"{there} is not there although it was copied.")
+        for theirs, ours in HASHES.items():
+            if far[name].get(theirs):
+                ways.add(_compared(theirs, far[name][theirs], hash_of(here, ours)[1], there))
+                break
+        else:
+            read = _read_back(rclone, there, _seconds(sizes[name]))
+            ways.add(_compared("sha256 of what was read back", read, hash_of(here)[1], there))
+    return ", ".join(sorted(ways))
+
+
+def far_directories(remote: str, name: str) -> tuple[dict[str, str], list[str]]:
+    """The content of the file of this name in each directory below the remote path, and those on their way out."""
+    rclone = find("rclone", "rclone")
+    with tempfile.TemporaryDirectory() as place:
+        filters = [f"--include=/*/{name}", f"--include=/*/{TOMBSTONE}"]
+        try:
+            run([rclone, "copy", *filters, *PATIENCE, remote, place], LEAST_SECONDS)
+        except ProgramFailed as error:
+            if error.code == _NO_DIRECTORY:
+                return {}, []
+            raise NotOffsite(f"{remote} cannot be listed: {error.sentence}") from error
+        found = sorted(Path(place).iterdir())
+        leaving = [each.name for each in found if (each / TOMBSTONE).exists()]
+        files = [each / name for each in found if each.name not in leaving]
+        return {each.parent.name: each.read_text(encoding="utf-8", errors="replace") for each in files}, leaving
+
+
+def remove_far(remote: str, directory: str, last: str) -> None:
+    """Interrupted anywhere, it bears the mark that lets the next run finish."""
+    rclone, place = find("rclone", "rclone"), below(remote, directory)
+    try:
+        run([rclone, "rcat", *PATIENCE, below(place, TOMBSTONE)], LEAST_SECONDS, text="This is being removed.\n")
+        for argv in (
+            ["delete", f"--include=/{last}", place],
+            ["delete", f"--exclude=/{TOMBSTONE}", place],
+            ["delete", place],
+            ["rmdirs", place],
+        ):
+            run([rclone, argv[0], *PATIENCE, *argv[1:]], LEAST_SECONDS)
+    except ProgramFailed as error:
+        if error.code != _NO_DIRECTORY:
+            raise NotOffsite(f"{place} could not be removed: {error.sentence}") from error
+
+
+def _entries(listing: str) -> list[dict[str, Any]]:
+    try:
+        told = json.loads(listing)
+    except ValueError:
+        return []
+    return [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
+
+
+def _hashes(entry: Mapping[str, Any]) -> dict[str, str]:
+    told = entry.get("Hashes")
+    return {str(name).lower(): str(value).lower() for name, value in told.items()} if isinstance(told, dict) else {}
+
+
+def _far_hashes(listing: str) -> dict[str, str]:
+    entries = _entries(listing)
+    return _hashes(entries[0]) if entries else {}
 
 
 def _compared(how: str, theirs: str, ours: str, place: str) -> str:

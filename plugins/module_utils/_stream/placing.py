@@ -10,6 +10,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.writing import FileSink
 
 PARTIAL_ENDING = ".partial"
@@ -45,3 +46,18 @@ def put_in_place(partial: Path, path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def writable(what: str, destination: Path) -> Path:
+    """The directory itself or the nearest above it that is there; it can be written to. `what` names it."""
+    place = destination
+    try:
+        while not place.exists():
+            place = place.parent
+    except OSError as error:
+        raise Refused(f"{what} {destination} cannot be written to: {error.strerror} ({place}).") from error
+    if not place.is_dir():
+        raise Refused(f"{what} {destination} is not a directory ({place} is a file).")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise Refused(f"{what} {destination} cannot be written to by user {os.geteuid()} ({place}).")
+    return place

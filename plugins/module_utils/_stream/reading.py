@@ -136,19 +136,22 @@ def opened(path: Path, compression: str, identity: Path | None) -> Iterator[Hash
         os.close(descriptor)
 
 
-def hash_of(path: Path, name: str = "sha256", moved: Callable[[], None] = lambda: None) -> tuple[int, str]:
-    """Bytes and hash of a file as the disk holds it, as far as the system lets us ask for that."""
+def hash_of(
+    path: Path, name: str = "sha256", moved: Callable[[int], None] = lambda _: None, *, from_disk: bool = True
+) -> tuple[int, str]:
+    """Bytes and hash of a file as the disk holds it, as far as the system lets us ask for that, or as memory may."""
     digest, size = hashlib.new(name, usedforsecurity=False), 0
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        with contextlib.suppress(OSError, AttributeError):
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        if from_disk:
+            with contextlib.suppress(OSError, AttributeError):
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         while True:
             data = os.read(descriptor, PORTION)
             if not data:
                 return size, digest.hexdigest()
             digest.update(data)
             size += len(data)
-            moved()
+            moved(len(data))
     finally:
         os.close(descriptor)

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, find
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import GZIP, ZSTD
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import GZIP, LZ4, ZSTD
 
 PORTION = 1 << 16
 # How long a program may take for what it still holds when there is no more to come.
@@ -91,15 +91,15 @@ class FileSink:
 
 
 def unwritable(path: Path, error: OSError) -> Problem:
-    return Problem(f"{path.parent} does not take the archive: {error.strerror}; nothing half-written is left there.")
+    return Problem(f"{path.parent} does not take the file: {error.strerror}; nothing half-written is left there.")
 
 
 class Gzip:
     """Python's own, without the time of day: the same rows make the same file."""
 
-    def __init__(self, onward: Sink) -> None:
+    def __init__(self, onward: Sink, level: int | None = None) -> None:
         self._onward = onward
-        self._engine = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+        self._engine = zlib.compressobj(6 if level is None else level, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
 
     def write(self, data: bytes) -> None:
         packed = self._engine.compress(data)
@@ -172,7 +172,9 @@ class Through:
 class Pipeline:
     """What rows are written to: `plain` counts what the server said, `packed` what the file holds."""
 
-    def __init__(self, file: FileSink, compression: str, recipients: Sequence[str]) -> None:
+    def __init__(
+        self, file: FileSink, compression: str, recipients: Sequence[str], level: int | None = None, threads: int = 1
+    ) -> None:
         self._programs: list[Through] = []
         self.packed = Tally(file)
         head: Sink = self.packed
@@ -180,10 +182,13 @@ class Pipeline:
             keys = [word for key in recipients for word in ("--recipient", key)]
             head = self._through(["age", "--encrypt", *keys], head)
         if compression == ZSTD:
-            head = self._through(["zstd", "--quiet", "--stdout"], head)
+            head = self._through(["zstd", "--quiet", "--stdout", f"--threads={threads}", *_level(level)], head)
+        elif compression == LZ4:
+            head = self._through(["lz4", "-z", "-q", "-c", *_level(level)], head)
         elif compression == GZIP:
-            head = Gzip(head)
-        self.plain = Tally(head)
+            head = Gzip(head, level)
+        # What nothing is done to is hashed once.
+        self.plain = self.packed if head is self.packed else Tally(head)
 
     def _through(self, argv: list[str], onward: Sink) -> Sink:
         program = Through([find(argv[0], argv[0]), *argv[1:]], onward)
@@ -199,13 +204,19 @@ class Pipeline:
             program.discard()
 
 
+def _level(level: int | None) -> list[str]:
+    return [] if level is None else [f"-{level}"]
+
+
 @contextlib.contextmanager
-def pipeline(path: Path, compression: str, recipients: Sequence[str]) -> Iterator[Pipeline]:
+def pipeline(
+    path: Path, compression: str, recipients: Sequence[str], level: int | None = None, threads: int = 1
+) -> Iterator[Pipeline]:
     """Rows written inside are in the file, on disk, once plain.close() returned; after an error there is no file."""
     file = FileSink(path)
     running: Pipeline | None = None
     try:
-        running = Pipeline(file, compression, recipients)
+        running = Pipeline(file, compression, recipients, level, threads)
         yield running
     except BaseException:
         with contextlib.suppress(OSError):

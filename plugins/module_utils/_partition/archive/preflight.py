@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, find, run
+from ansible_collections.runbook.postgres.plugins.module_utils._command import find
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.describe import FITNESS
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.steps import Archive, size
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import Store
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import PLAIN, ZSTD
-
-AGE_SECONDS = 30.0
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.keys import try_recipients
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import writable
 
 
 def refuse_unfit_store(title: str, store: Store) -> None:
@@ -30,36 +30,14 @@ def refuse_unfit_store(title: str, store: Store) -> None:
         if store.offsite is not None:
             find("rclone", "rclone")
         if store.recipients:
-            _try_recipients(find("age", "age"), store.recipients)
+            try_recipients("archive recipients", store.recipients)
         existing(store.destination)
     except Refused as error:
         raise Refused(f"{title}: {error.sentence}") from error
 
 
-def _try_recipients(age: str, recipients: Sequence[str]) -> None:
-    """age itself says whether it takes the keys: nothing is encrypted to them and thrown away."""
-    keys = [word for key in recipients for word in ("--recipient", key)]
-    try:
-        run([age, "--encrypt", *keys], AGE_SECONDS)
-    except ProgramFailed as error:
-        raise Refused(
-            "age does not take the archive recipients: one of these public keys is not whole, copy them again."
-        ) from error
-
-
 def existing(destination: Path) -> Path:
-    """The directory itself or the nearest above it that is there; it can be written to."""
-    place = destination
-    try:
-        while not place.exists():
-            place = place.parent
-    except OSError as error:
-        raise Refused(f"archive destination {destination} cannot be written to: {error.strerror} ({place}).") from error
-    if not place.is_dir():
-        raise Refused(f"archive destination {destination} is not a directory ({place} is a file).")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise Refused(f"archive destination {destination} cannot be written to by user {os.geteuid()} ({place}).")
-    return place
+    return writable("archive destination", destination)
 
 
 def fitted(session: Session, title: str, steps: Sequence[Archive]) -> dict[int, int]:

@@ -66,14 +66,14 @@ def test_gzip_is_what_others_read_and_the_same_each_time(tmp_path: Path) -> None
 
 def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("mine")
-    with pytest.raises(Problem, match="does not take the archive: File exists"):
+    with pytest.raises(Problem, match="does not take the file: File exists"):
         written(tmp_path / "a", [b"x"])
     assert (tmp_path / "a").read_text() == "mine"
 
 
 def test_no_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Problem, match="does not take the archive"):
+    with pytest.raises(Problem, match="does not take the file"):
         written(tmp_path / "a", [b"x"])
     assert not (tmp_path / "elsewhere").exists()
 

@@ -1,0 +1,100 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Carries out what was planned, step by step, and remembers what was done for whoever has to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Any, Callable
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import place
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Copy
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import plan as steps
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import Prover
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.take import Taken, Taking
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
+    Backup,
+    open_backup,
+    read_state,
+    write_state,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import remove_far, tree_copied
+
+
+@dataclass
+class Apply:
+    wanted: Wanted
+    taking: Taking
+    prover: Prover
+    session: Session
+    readable: str
+    taken: Taken | None = None
+    done: list[Any] = field(default_factory=list)
+
+    def carry_out(self, plan: Plan) -> None:
+        ways: Mapping[type, Callable[[Any], None]] = {
+            steps.Clear: self._clear,
+            steps.Take: self._take,
+            steps.Verify: self._verify,
+            steps.Send: self._send,
+            steps.Remove: self._remove,
+            steps.RemoveFar: self._remove_far,
+        }
+        for step in plan.changes:
+            ways[type(step)](step)
+            self.done.append(step)
+
+    def backup(self, name: str) -> Backup:
+        if name == steps.NEW:
+            if self.taken is None:
+                raise RuntimeError("no backup was taken yet")
+            name = self.taken.backup.id
+        return open_backup(self.wanted.destination / name)
+
+    def _clear(self, step: steps.Clear) -> None:
+        if self.wanted.offsite is not None and step.name.startswith(self.wanted.offsite.remote):
+            remove_far(self.wanted.offsite.remote, step.name.rpartition("/")[2], manifests.NAME)
+        else:
+            place.clear(self.wanted.destination, self.readable)
+
+    def _take(self, step: steps.Take) -> None:
+        self.taken = self.taking.take(self.session)
+        if step.level == "restore":
+            self.prover.prove(self.backup(steps.NEW), "restore")
+
+    def _verify(self, step: steps.Verify) -> None:
+        self.prover.prove(self.backup(step.id), step.level)
+
+    def _send(self, step: steps.Send) -> None:
+        backup = self.backup(step.id)
+        sizes = {each.path: each.bytes for each in backup.manifest.files}
+        manifest = (backup.directory / manifests.NAME).stat().st_size
+        how = tree_copied(backup.directory, {**sizes, manifests.NAME: manifest}, manifests.NAME, step.remote)
+        state = read_state(backup.directory)
+        others = tuple(each for each in state.copies if each.place != step.remote)
+        copy = Copy(step.remote, how, datetime.now(timezone.utc).replace(microsecond=0))
+        write_state(backup.directory, replace(state, copies=(*others, copy)))
+
+    def _remove(self, step: steps.Remove) -> None:
+        place.remove_backup(self.wanted.destination / step.id)
+
+    def _remove_far(self, step: steps.RemoveFar) -> None:
+        remove_far(step.remote, step.id, manifests.NAME)
+
+
+def removed(done: Sequence[Any]) -> list[dict[str, str]]:
+    told = []
+    for step in done:
+        if isinstance(step, steps.Remove):
+            told.append({"id": step.id, "why": step.why, "place": ""})
+        elif isinstance(step, steps.RemoveFar):
+            told.append({"id": step.id, "why": step.why, "place": step.remote})
+    return told

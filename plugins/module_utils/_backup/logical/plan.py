@@ -1,0 +1,182 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What has to be done so that a backup as wanted is there: a function of the catalogue, the wish and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Union
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Series, Verified, written
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import leaving
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.words import age_words, size_words
+from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+
+# What stands for the backup that is still to be taken.
+NEW = "(new)"
+
+
+@dataclass(frozen=True)
+class Clear:
+    """What a killed run left, here or at the far end."""
+
+    name: str
+
+    @property
+    def sentence(self) -> str:
+        return f"remove {self.name}, which an interrupted run left"
+
+
+@dataclass(frozen=True)
+class Take:
+    title: str
+    level: str
+
+    @property
+    def sentence(self) -> str:
+        return f"back up {self.title}"
+
+
+@dataclass(frozen=True)
+class Verify:
+    id: str
+    level: str
+
+    @property
+    def sentence(self) -> str:
+        return f"verify backup {self.id} by {self.level}"
+
+
+@dataclass(frozen=True)
+class Send:
+    id: str
+    remote: str
+
+    @property
+    def sentence(self) -> str:
+        return f"copy backup {self.id} to {self.remote}"
+
+
+@dataclass(frozen=True)
+class Remove:
+    id: str
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        return f"remove backup {self.id}, {self.why}"
+
+
+@dataclass(frozen=True)
+class RemoveFar:
+    id: str
+    remote: str
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        return f"remove backup {self.id} from {self.remote}, {self.why}"
+
+
+Step = Union[Clear, Take, Verify, Send, Remove, RemoveFar]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is there: the backups of the series here and at the far end, and what was left half-done."""
+
+    series: Series
+    here: Sequence[Entry] = ()
+    far: Sequence[Entry] = ()
+    left: Sequence[str] = ()
+    # Directories with a backup's name that cannot be believed.
+    broken: Sequence[str] = ()
+
+
+def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
+    """The plan, and the backup that meets the wish when it is carried out."""
+    steps: list[Step] = [Clear(name) for name in seen.left]
+    chosen, warnings = _chosen(wanted, seen.here, now)
+    warnings += list(seen.broken)
+    if chosen is None:
+        entry = _expected(wanted, seen, now)
+        steps.append(Take(wanted.title, wanted.verify))
+    else:
+        entry = chosen
+        if not chosen.at_least(wanted.verify):
+            steps.append(Verify(chosen.id, wanted.verify))
+    if wanted.offsite is not None and entry.id not in {each.id for each in seen.far}:
+        steps.append(Send(entry.id, wanted.offsite.remote))
+    here = [*(each for each in seen.here if each.id != entry.id), entry]
+    going = leaving(here, wanted.retention, now)
+    steps += [Remove(each.entry.id, each.why) for each in going]
+    far: list[Entry] = []
+    if wanted.offsite is not None:
+        far = [*(each for each in seen.far if each.id != entry.id), entry]
+        remote = wanted.offsite.remote
+        steps += [RemoveFar(each.entry.id, remote, each.why) for each in leaving(far, wanted.offsite.retention, now)]
+    gone = {(type(step), step.id) for step in steps if isinstance(step, (Remove, RemoveFar))}
+    after = [_line(each, wanted.verify if each is entry else "") for each in here if (Remove, each.id) not in gone]
+    before = [_line(each, "") for each in seen.here]
+    if wanted.offsite is not None:
+        at = f" at {wanted.offsite.remote}"
+        before += [each.id + at for each in seen.far]
+        after += [each.id + at for each in far if (RemoveFar, each.id) not in gone]
+    return Plan(tuple(steps), tuple(warnings), (), [*seen.left, *before], after), entry.id
+
+
+def _chosen(wanted: Wanted, here: Sequence[Entry], now: datetime) -> tuple[Entry | None, list[str]]:
+    """One that is young enough: the newest that is verified as wanted, else the newest."""
+    if not wanted.max_age:
+        return None, []
+    asked = [each for each in here if each.good and each.encrypted == bool(wanted.recipients)]
+    ahead = [each for each in asked if each.started > now]
+    warnings = [
+        f"Backup {each.id} says it was taken {age_words(_whole(each.started - now))} from now: "
+        "a clock was or is wrong, and it does not count as a young one."
+        for each in ahead
+    ]
+    young = [each for each in asked if each not in ahead and now - each.started <= wanted.max_age]
+    proven = [each for each in young if each.at_least(wanted.verify)]
+    return max(proven or young, key=lambda each: each.number, default=None), warnings
+
+
+def _whole(age: timedelta) -> timedelta:
+    return timedelta(minutes=max(1, int(age.total_seconds() // 60)))
+
+
+def _expected(wanted: Wanted, seen: Seen, now: datetime) -> Entry:
+    """The backup to be taken, as it will be if all goes well; else nothing after it is done."""
+    return Entry(
+        id=NEW,
+        series=seen.series,
+        number=max((each.number for each in (*seen.here, *seen.far)), default=0) + 1,
+        started=now,
+        stopped=now,
+        bytes=0,
+        stored_bytes=0,
+        place=str(wanted.destination),
+        lsn_start=None,
+        lsn_stop=None,
+        timeline=None,
+        restorable_from=now,
+        restorable_to=now,
+        verified=None if wanted.verify == "none" else Verified(wanted.verify, now),
+    )
+
+
+def _line(entry: Entry, level: str) -> str:
+    """One backup in a diff; `level` is what it will be verified by."""
+    if entry.id == NEW:
+        proof = f"verified by {level}" if level != "none" else "not verified"
+        return f"a new backup, {proof}"
+    reached = "none" if entry.verified is None else entry.verified.level
+    level = level if level and not entry.at_least(level) else reached
+    proof = "not verified" if level == "none" else f"verified by {level}"
+    bad = f", with a problem: {entry.problems[0]}" if entry.problems else ""
+    return f"{entry.id} of {written(entry.started)}, {size_words(entry.stored_bytes)}, {proof}{bad}"

@@ -1,0 +1,93 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Proofs that a backup is one: its bytes are those that were written, its contents can be listed, it restores."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Callable
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import Tools
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import DIRECTORY, PLAIN
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
+from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, run
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+
+PORTION = 1 << 18
+LIST_SECONDS = 3600.0
+# The last words of a plain dump that was written to its end.
+_END = b"-- PostgreSQL database dump complete"
+
+
+class NotVerified(Problem):
+    """The backup is there and is not what it should be."""
+
+
+def by_checksum(backup: Backup, moved: Callable[[int], None] = lambda _: None) -> None:
+    damage = backup.damage(moved)
+    if damage:
+        raise NotVerified(" ".join(damage))
+
+
+def by_list(backup: Backup, tools: Tools, identity: Path | None) -> None:
+    """pg_restore reads the table of contents; a plain dump is read to its last line."""
+    if backup.manifest.format == PLAIN:
+        _read_to_its_end(backup, identity)
+        return
+    pg_restore = tools.path("pg_restore")
+    try:
+        if backup.manifest.format == DIRECTORY:
+            listing = run([pg_restore, "--list", str(backup.dump)], LIST_SECONDS)
+        else:
+            listing = _listed(backup, pg_restore, identity)
+    except ProgramFailed as error:
+        raise NotVerified(
+            f"Backup {backup.id} cannot be listed, {error.sentence.rstrip('.')}: use another one."
+        ) from error
+    if "; Archive created at" not in listing:
+        raise NotVerified(f"Backup {backup.id} has no table of contents that pg_restore knows: use another one.")
+
+
+def _listed(backup: Backup, pg_restore: str, identity: Path | None) -> str:
+    """Read whole, also behind the table of contents: what decrypts and unpacks it has to end well."""
+    with backup.content(backup.manifest.dump, identity) as source, tempfile.TemporaryFile() as listing:
+        # A file: a list that is long would wait for a reader while we wait for it to read.
+        program = Program([pg_restore, "--list"], stdin=subprocess.PIPE, stdout=listing.fileno())
+        try:
+            feed(source.read, program)
+            program.finish(LIST_SECONDS)
+        finally:
+            program.end()
+        source.drain()
+        source.finish()
+        listing.seek(0)
+        return listing.read().decode(errors="replace")
+
+
+def feed(read: Callable[[int], bytes], program: Program) -> None:
+    """Until it has what it wants; how it ended it says itself."""
+    with contextlib.suppress(BrokenPipeError):
+        while True:
+            data = read(PORTION)
+            if not data:
+                break
+            program.stdin.write(data)
+        program.stdin.close()
+
+
+def _read_to_its_end(backup: Backup, identity: Path | None) -> None:
+    last = b""
+    with backup.content(backup.manifest.dump, identity) as source:
+        while True:
+            data = source.read(PORTION)
+            if not data:
+                break
+            last = (last + data)[-2000:]
+        source.finish()
+    if _END not in last:
+        raise NotVerified(f"Backup {backup.id} does not end as a dump of pg_dump does: use another one.")

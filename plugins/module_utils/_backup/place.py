@@ -1,0 +1,130 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""One run at a time writes backups of a database to a directory, and clears away what an earlier one left."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._orphans import end_orphans
+
+PARTIAL, REMOVING, PROGRESS = ".partial", ".removing", ".progress.json"
+
+
+def partial_directory(place: Path, name: str) -> Path:
+    return place / f".{name}{PARTIAL}"
+
+
+@contextlib.contextmanager
+def alone(place: Path, readable: str, title: str) -> Iterator[None]:
+    """`readable` is the part of ids that stands for the database, so that whose names are alike wait for each other.
+
+    The lock is the kernel's, and ends with whoever holds it.
+    """
+    path = place / f".{readable}.lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Refused(f"{place} cannot be written to: {error.strerror} (user {os.geteuid()}).") from error
+    try:
+        if not _locked(descriptor):
+            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+            raise Refused(
+                f"Another run is at work on backups of {title} in {place} (process {holder}): "
+                "run this again when it is through."
+            )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Tried for a moment: a dry run that asks whether it is held holds it itself while it asks."""
+    deadline = Deadline(2)
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if deadline.passed():
+                return False
+            time.sleep(0.1)
+        else:
+            return True
+
+
+def busy(place: Path, readable: str) -> bool:
+    """Whether somebody holds the lock now; asked without taking it for longer than the question."""
+    try:
+        descriptor = os.open(place / f".{readable}.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def leftovers(place: Path, readable: str) -> list[Path]:
+    """What a run that was killed left of backups with such names; nobody else writes them while we hold the lock."""
+    endings = "|".join(map(re.escape, (PARTIAL, REMOVING, PROGRESS, f"{PROGRESS}.new")))
+    pattern = re.compile(rf"\.{re.escape(readable)}-[a-z]+-\d{{8}}T\d{{6}}Z-[0-9a-f]{{6}}({endings})")
+    try:
+        return sorted(each for each in place.iterdir() if pattern.fullmatch(each.name))
+    except FileNotFoundError:
+        return []
+
+
+def clear(place: Path, readable: str) -> list[str]:
+    """Remove it, after ending a pg_dump that goes on without its module; the names of what there was."""
+    gone = []
+    for each in leftovers(place, readable):
+        end_orphans("pg_dump", str(each))
+        remove_tree(each)
+        gone.append(each.name)
+    return gone
+
+
+def remove_tree(path: Path) -> None:
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Problem(f"{error.filename or path} cannot be removed: {error.strerror}; remove it by hand.") from error
+
+
+def remove_backup(directory: Path) -> None:
+    """First out of sight, in one step: what still bears a backup's name is whole."""
+    hidden = directory.with_name(f".{directory.name}{REMOVING}")
+    try:
+        directory.rename(hidden)
+    except OSError as error:
+        raise Problem(f"Backup {directory} cannot be removed: {error.strerror}; it is still whole.") from error
+    sync(directory.parent)
+    remove_tree(hidden)
+
+
+def sync(path: Path) -> None:
+    """A file's content, or a directory's names, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

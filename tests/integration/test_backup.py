@@ -1,0 +1,173 @@
+"""A backup as asked for is there: what it holds, how it is told, and that it is what it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration import inside
+from tests.integration.backups import DATABASE, FAR, PLACE, Backups, levels
+
+WAYS: list[tuple[str, str, bool]] = [
+    ("custom", "none", True),
+    ("custom", "gzip", False),
+    ("custom", "zstd", True),
+    ("custom", "lz4", False),
+    ("directory", "gzip", False),
+    ("plain", "gzip", False),
+    ("plain", "zstd", True),
+    ("plain", "lz4", True),
+    ("plain", "none", False),
+]
+
+SECRET = "a: \\ 'secret' %s"
+SECRET_SQL = "'" + SECRET.replace("'", "''") + "'"
+
+
+@pytest.mark.parametrize(("form", "method", "encrypted"), WAYS)
+def test_each_way_holds_what_it_says(kept: Backups, form: str, method: str, encrypted: bool) -> None:
+    public, identity = kept.keys
+    options: dict[str, Any] = {"format": form, "compression": {"method": method}, "count_rows": True, "jobs": 2}
+    options |= {"recipients": [public], "identity": identity} if encrypted else {}
+    announced = kept.taken(check=True, verify="restore", **options)
+    assert kept.names() == [], "check mode changed something"
+    done = kept.taken(verify="restore", **options)
+    assert (done["diff"], done["steps"]) == (announced["diff"], announced["steps"])
+    assert levels(done) == "restore"
+    assert kept.visible() == kept.names() == [done["id"]]
+    files = {name.partition("/")[2]: each for name, each in kept.files().items() if name.startswith(done["id"])}
+    told = kept.manifest(done["path"])
+    assert {name: (each["size"], each["sha256"]) for name, each in files.items() if not name.endswith(".json")} == {
+        each["path"]: (each["bytes"], each["sha256"]) for each in told["files"]
+    }
+    assert {each["mode"] for each in files.values()} == {"0o600"}
+    assert kept.node.exec(["stat", "-c", "%a", PLACE, done["path"]]).stdout.split() == ["700", "700"]
+    assert sum(each["bytes"] for each in told["files"]) == done["bytes"]
+    rows = {(each["schema"], each["table"]): each["rows"] for each in told["rows"]}
+    assert rows == {("o'dd", 't "a" *'): 10, ("public", "orders"): 1000, ("public", "parts_1"): 100} | {
+        ("public", "parts_2"): 100
+    }
+    if encrypted:
+        assert not any(b"orders" in kept.raw(f"{done['path']}/{each['path']}") for each in told["files"])
+    assert kept.server.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'runbook_%'") == 0
+
+
+def test_a_young_backup_is_enough(kept: Backups) -> None:
+    first = kept.taken(max_age="1 hour")
+    again = kept.taken(max_age="1 hour")
+    assert (again["changed"], again["id"], again["steps"]) == (False, first["id"], [])
+    # One that is not proven as asked is proven, not taken again.
+    proven = kept.taken(max_age="1 hour", verify="list")
+    assert (proven["taken"], proven["id"], levels(proven)) == (False, first["id"], "list")
+    assert kept.taken(max_age="1 hour", verify="list")["changed"] is False
+    # What is asked for is something else.
+    other = kept.taken(max_age="1 hour", content="schema")
+    assert other["taken"]
+    assert kept.taken(max_age="1 hour", label="weekly")["taken"]
+    assert kept.taken(max_age="0")["taken"]
+    assert len(kept.visible()) == 4
+
+
+def test_chosen_tables_come_with_their_partitions(kept: Backups) -> None:
+    done = kept.taken(tables=["public.parts", '"o\'dd"."t ""a"" *"'], verify="list", count_rows=True)
+    told = kept.manifest(done["path"])
+    assert told["tables"] == ['"o\'dd"."t ""a"" *"', "public.parts"]
+    assert {each["table"] for each in told["rows"]} == {'t "a" *', "parts_1", "parts_2"}
+    listed = kept.node.exec(["pg_restore", "--list", f"{done['path']}/{told['dump']}"]).stdout
+    assert {line.split()[6] for line in listed.splitlines() if "TABLE DATA" in line} == {"t", "parts_1", "parts_2"}
+    assert "orders" not in listed.replace("orders_id_seq", "")
+
+
+def test_a_schema_and_data_alone(kept: Backups) -> None:
+    schema = kept.taken(content="schema", verify="restore")
+    data = kept.taken(content="data", tables=["public.orders"], verify="list")
+    listings = [
+        kept.node.exec(["pg_restore", "--list", f"{each['path']}/dump.pgdump"]).stdout for each in (schema, data)
+    ]
+    assert ("TABLE DATA" in listings[0], " VIEW " in listings[0]) == (False, True)
+    assert ("TABLE DATA" in listings[1], " VIEW " in listings[1]) == (True, False)
+
+
+def test_the_catalogue_tells_them(kept: Backups) -> None:
+    done = kept.taken(offsite={"remote": FAR}, compression={"method": "zstd"})
+    [told] = kept.info()["backups"]
+    assert (told["id"], told["kind"], told["database"]) == (done["id"], "all", DATABASE)
+    assert told["problems"] == []
+    assert told["copies"][0]["place"] == FAR
+    assert (told["lsn_start"], told["stored_bytes"]) == (done["lsn"], done["bytes"])
+    assert kept.info(database="other")["backups"] == []
+    assert done["compression_ratio"] > 1
+    assert done["throughput"] > 0
+    assert done["duration"] > 0
+
+
+def test_a_copy_elsewhere_is_the_same(kept: Backups) -> None:
+    done = kept.taken(offsite={"remote": FAR}, format="directory")
+    here, there = kept.files(f"{PLACE}/{done['id']}"), kept.files(f"{FAR}/{done['id']}")
+    del here["verified.json"]
+    assert here == there
+    assert done["copies"][0]["checked"] == "sha256"
+    assert kept.taken(offsite={"remote": FAR}, max_age="1 h")["changed"] is False
+    # A copy that went away is made again.
+    kept.node.exec(["rm", "-rf", f"{FAR}/{done['id']}"])
+    again = kept.taken(offsite={"remote": FAR}, max_age="1 h")
+    assert again["steps"] == [f"copy backup {done['id']} to {FAR}"]
+    assert kept.files(f"{FAR}/{done['id']}") == there
+
+
+def test_retention_here_and_there(kept: Backups) -> None:
+    offsite = {"remote": FAR, "retention": {"count": 3}}
+    ids = [kept.taken(retention={"count": 2}, offsite=offsite)["id"] for _ in range(3)]
+    assert (set(kept.visible()), set(kept.visible(FAR))) == (set(ids[1:]), set(ids))
+    announced = kept.taken(check=True, retention={"count": 2}, offsite=offsite)
+    done = kept.taken(retention={"count": 2}, offsite=offsite)
+    assert announced["removed"] == done["removed"]
+    assert announced["diff"] == done["diff"]
+    assert f"-{ids[1]} of " in "\n".join(f"-{line}" for line in done["diff"]["before"].splitlines())
+    assert ids[1] not in done["diff"]["after"].replace(f"{ids[1]} at", "")
+    assert [(each["id"], each["place"]) for each in done["removed"]] == [(ids[1], ""), (ids[0], FAR)]
+    assert (set(kept.visible()), set(kept.visible(FAR))) == ({ids[2], done["id"]}, {ids[1], ids[2], done["id"]})
+    # Other series are not touched.
+    other = kept.taken(content="schema", retention={"count": 1})
+    assert other["removed"] == []
+
+
+def test_it_is_verified_where_it_is(kept: Backups) -> None:
+    done = kept.taken(verify="none", count_rows=True)
+    assert done["verified"] is None
+    wish = {"state": "verified", "verify": "restore", "max_age": "7 days"}
+    assert kept.taken(check=True, **wish)["steps"] == [f"verify backup {done['id']} by restore"]
+    assert levels(kept.taken(**wish)) == "restore"
+    assert kept.taken(**wish)["changed"] is False
+    assert kept.taken(**{**wish, "max_age": "0"})["changed"]
+
+
+def test_damage_is_named_and_counts_as_none(kept: Backups) -> None:
+    done = kept.taken(compression={"method": "none"})
+    kept.altered(f"{done['path']}/dump.pgdump", "data[len(data) // 2] ^= 1")
+    failed = kept.take(state="verified", max_age="0")
+    assert f"File dump.pgdump of backup {done['id']} does not hold what was written" in failed.failure
+    [told] = kept.info()["backups"]
+    assert "dump.pgdump" in told["problems"][0]
+    # What failed its proof is no backup: another one is taken, and it goes when its time comes.
+    again = kept.taken(max_age="1 h", retention={"count": 1})
+    assert again["taken"]
+    assert [each["id"] for each in again["removed"]] == [done["id"]]
+
+
+def test_a_password_is_nowhere(kept: Backups) -> None:
+    kept.server.run(
+        "DROP ROLE IF EXISTS keeper", f"CREATE ROLE keeper SUPERUSER LOGIN PASSWORD {SECRET_SQL}", database="postgres"
+    )
+    login = {"login_host": "127.0.0.1", "login_user": "keeper", "login_password": SECRET}
+    place = inside.Interrupt(("._backup.logical.watch:Watch.measure",))
+    wish = kept.wish(**login, compression={"method": "none"})
+    with kept.enlarged(), inside.held(kept.node, "pg_backup", wish, place) as held:
+        seen = kept.node.exec(["sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' '\\n'"]).stdout
+        done = held.finish()
+    assert done.code == 0, done.text
+    assert "pg_dump" in seen
+    for text in (seen, done.text, str(kept.manifest(done.result["path"]))):
+        assert "secret" not in text
+    kept.server.run("DROP ROLE keeper", database="postgres")

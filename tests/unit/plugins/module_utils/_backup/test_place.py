@@ -1,0 +1,87 @@
+"""One run at a time, and what an earlier one left goes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import place as places
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+
+ID = "shop-all-20260801T020000Z-0a1b2c"
+
+
+def test_a_second_run_is_refused_and_the_lock_ends_with_the_first(tmp_path: Path) -> None:
+    with places.alone(tmp_path, "shop", "database shop"):
+        assert places.busy(tmp_path, "shop")
+        assert not places.busy(tmp_path, "other")
+        with pytest.raises(Refused, match="Another run is at work"), places.alone(tmp_path, "shop", "database shop"):
+            pass
+    assert not places.busy(tmp_path, "shop")
+    with places.alone(tmp_path, "shop", "database shop"):
+        pass
+
+
+def test_a_place_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="cannot be written to"), places.alone(tmp_path / "none", "shop", "shop"):
+        pass
+
+
+def test_only_leftovers_of_this_database_are_cleared(tmp_path: Path) -> None:
+    mine = [f".{ID}.partial", f".{ID}.removing", f".{ID}.progress.json", f".{ID}.progress.json.new"]
+    for name in (mine[0], mine[1], ID, f".shop-2-all-{ID[9:]}.partial", f".{ID}.other"):
+        (tmp_path / name / "dump").mkdir(parents=True)
+    for name in mine[2:]:
+        (tmp_path / name).touch()
+    assert [each.name for each in places.leftovers(tmp_path, "shop")] == sorted(mine)
+    assert places.clear(tmp_path, "shop") == sorted(mine)
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
+        [ID, f".shop-2-all-{ID[9:]}.partial", f".{ID}.other"]
+    )
+    assert places.leftovers(tmp_path / "none", "shop") == []
+
+
+def test_a_dump_that_goes_on_without_its_module_is_ended(tmp_path: Path) -> None:
+    partial = places.partial_directory(tmp_path, ID)
+    partial.mkdir()
+    argv = ["pg_dump", "-c", "while :; do sleep 0.1; done", f"--file={partial}/dump"]
+    with subprocess.Popen(argv, executable="/bin/sh") as orphan:
+        assert places.clear(tmp_path, "shop") == [partial.name]
+        assert orphan.wait(10) == -9
+    assert not partial.exists()
+
+
+def test_a_backup_goes_out_of_sight_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ID / "dump").mkdir(parents=True)
+
+    def refuse(path: Path) -> None:
+        raise Problem(f"{path} stays")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(places, "remove_tree", refuse)
+        with pytest.raises(Problem, match="stays"):
+            places.remove_backup(tmp_path / ID)
+    assert [each.name for each in places.leftovers(tmp_path, "shop")] == [f".{ID}.removing"]
+    with pytest.raises(Problem, match="still whole"):
+        places.remove_backup(tmp_path / ID)
+
+
+def test_progress_is_told_and_goes_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    progress = Progress(path, ID)
+    progress.tick("dump", lambda: (50.0, 200.0))
+    told = json.loads(path.read_text())
+    assert (told["id"], told["phase"], told["percent"], told["bytes"]) == (ID, "dump", 25.0, 50)
+    progress.tick("dump", lambda: (_ for _ in ()).throw(AssertionError("asked again at once")))
+    progress.tick("checksum", lambda: (300.0, 200.0))
+    assert json.loads(path.read_text())["percent"] == 99.9
+    progress.tick("restore", lambda: (0.0, None))
+    assert json.loads(path.read_text())["percent"] is None
+    assert path.stat().st_mode & 0o777 == 0o600
+    progress.end()
+    progress.end()
+    assert not path.exists()

@@ -1,0 +1,132 @@
+"""What is done so that a backup as wanted is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import Seen, plan_backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Offsite, Wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention
+from tests.unit.plugins.module_utils._backup.entries import NOW, SERIES, entry
+
+WANTED = Wanted(
+    database="shop",
+    destination=Path("/backups"),
+    label="",
+    content="all",
+    tables=(),
+    format="custom",
+    jobs=1,
+    method="gzip",
+    level=None,
+    globals="full",
+    count_rows=False,
+    recipients=(),
+    identity=None,
+    owner=None,
+    group=None,
+    max_age=timedelta(days=1),
+    verify="checksum",
+    retention=Retention(),
+    offsite=None,
+    expected_bytes=None,
+    lock_seconds=60,
+    timeout=86_400,
+)
+FAR = Offsite("vault:pg", Retention())
+BAD = ("It is damaged.",)
+TAKE = "back up database shop (all)"
+
+
+def planned(
+    here: Sequence[Entry] = (), far: Sequence[Entry] = (), left: Sequence[str] = (), **wish: Any
+) -> tuple[list[str], str]:
+    plan, chosen = plan_backup(replace(WANTED, **wish), Seen(SERIES, here, far, left), NOW)
+    return [step.sentence for step in plan.changes], chosen
+
+
+@pytest.mark.parametrize(
+    ("here", "wish", "steps", "chosen"),
+    [
+        ([], {}, [TAKE], "(new)"),
+        ([entry(1, days=0.5)], {}, [], "b1"),
+        ([entry(1, days=2)], {}, [TAKE], "(new)"),
+        ([entry(1, days=0.5)], {"max_age": timedelta()}, [TAKE], "(new)"),
+        ([entry(1, days=0.5, level="none")], {}, ["verify backup b1 by checksum"], "b1"),
+        ([entry(1, days=0.5)], {"verify": "restore"}, ["verify backup b1 by restore"], "b1"),
+        ([entry(1, days=0.5, level="restore")], {"verify": "list"}, [], "b1"),
+        # The proven one meets the wish although a newer one is there.
+        ([entry(1, days=0.5, level="restore"), entry(2, days=0.2)], {"verify": "restore"}, [], "b1"),
+        ([entry(1, days=0.5, problems=BAD)], {}, [TAKE], "(new)"),
+        # From the future, by a clock that is wrong.
+        ([entry(1, days=-1)], {}, [TAKE], "(new)"),
+        # It is to be encrypted from now on.
+        ([entry(1, days=0.5)], {"recipients": ("age1x",)}, [TAKE], "(new)"),
+    ],
+)
+def test_which_one_meets_the_wish(here: list[Entry], wish: dict[str, Any], steps: list[str], chosen: str) -> None:
+    assert planned(here, **wish) == (steps, chosen)
+
+
+def test_a_clock_that_is_wrong_is_told() -> None:
+    plan, _ = plan_backup(WANTED, Seen(SERIES, [entry(1, days=-1)]), NOW)
+    assert "1440 minutes" in plan.warnings[0] or "1 day" in plan.warnings[0]
+
+
+def test_leftovers_go_first_and_old_ones_last() -> None:
+    steps, _ = planned([entry(1, days=3), entry(2, days=2)], left=[".x.partial"], retention=Retention(count=1))
+    assert steps == [
+        "remove .x.partial, which an interrupted run left",
+        TAKE,
+        "remove backup b1, not among the last 1",
+        "remove backup b2, not among the last 1",
+    ]
+
+
+def test_without_a_proof_of_the_new_one_the_last_proven_one_stays() -> None:
+    steps, _ = planned([entry(1, days=3), entry(2, days=2)], verify="none", retention=Retention(count=1))
+    assert steps == [TAKE, "remove backup b1, not among the last 1"]
+
+
+def test_a_copy_is_made_where_there_is_none() -> None:
+    mine = entry(1, days=0.5)
+    assert planned([mine], offsite=FAR)[0] == ["copy backup b1 to vault:pg"]
+    assert planned([mine], [mine], offsite=FAR)[0] == []
+    assert planned(offsite=FAR)[0] == [TAKE, "copy backup (new) to vault:pg"]
+
+
+def test_copies_have_a_retention_of_their_own() -> None:
+    offsite = Offsite("vault:pg", Retention(count=2))
+    far = [entry(number, days=9 - number) for number in range(1, 4)]
+    steps, _ = planned([], far, offsite=offsite, retention=Retention(count=9))
+    assert [step for step in steps if step.startswith("remove")] == [
+        "remove backup b1 from vault:pg, not among the last 2",
+        "remove backup b2 from vault:pg, not among the last 2",
+    ]
+
+
+def test_the_diff_shows_what_stays_beside_what_goes() -> None:
+    plan, _ = plan_backup(
+        replace(WANTED, max_age=timedelta(), retention=Retention(count=2), offsite=FAR),
+        Seen(SERIES, [entry(1, days=2), entry(2, days=1)], [entry(1, days=2)]),
+        NOW,
+    )
+    told = plan.diff("backups")
+    assert told["before"].splitlines() == [
+        "b1 of 2026-08-29T12:00:00Z, 100 bytes, verified by checksum",
+        "b2 of 2026-08-30T12:00:00Z, 100 bytes, verified by checksum",
+        "b1 at vault:pg",
+    ]
+    assert told["after"].splitlines() == [
+        "b2 of 2026-08-30T12:00:00Z, 100 bytes, verified by checksum",
+        "a new backup, verified by checksum",
+        "b1 at vault:pg",
+        "(new) at vault:pg",
+    ]
