@@ -357,17 +357,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._connection impor
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.lag import Throttle
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.mend import (
-    Run,
-    failures,
-    prepare,
-    result,
-)
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.outcome import failures, result
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.prepare import prepare
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.request import (
     EXPIRY_OPTIONS,
     manner,
     wishes,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.run import Run
 
 OPTIONS = {**CONNECTION_OPTIONS, **EXPIRY_OPTIONS}
 

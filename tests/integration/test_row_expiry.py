@@ -370,7 +370,7 @@ def test_a_manifest_that_cannot_be_brought_up_to_date_is_made_up_for(
     def fail(*_words: object) -> None:
         raise OSError(28, "No space left on device", "m")
 
-    monkeypatch.setattr(f"{EXPIRY}.mend.confirm", fail)
+    monkeypatch.setattr(f"{EXPIRY}.run.confirm", fail)
     result = expiries(expiries.wish(batch_rows=40))
     assert "are deleted, and its manifest could not be brought up to date: No space left" in result["msg"]
     assert (result["changed"], result["tables"][0]["rows"]) == (True, 40)

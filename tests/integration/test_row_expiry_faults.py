@@ -158,7 +158,7 @@ def test_killed_anywhere_the_next_run_goes_on(scene: Scene, offsite: bool) -> No
     [
         "._partition.expiry.batch:Batcher._delete",
         "._partition.expiry.batch:Batcher._commit",
-        "._partition.expiry.mend:_confirm",
+        "._partition.expiry.run:_confirm",
     ],
 )
 def test_the_server_crashes(scene: Scene, place: str) -> None:

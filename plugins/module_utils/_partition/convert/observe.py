@@ -25,9 +25,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.finish import is_unfinished
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.plan import (
     Conversion,
-    Question,
     plan_conversion,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.question import Question
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.state import (
     Extent,
     Leftovers,

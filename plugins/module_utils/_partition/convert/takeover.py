@@ -20,7 +20,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.catalog import read_scene
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.finish import converted
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.plan import free_name, later
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.question import free_name, later
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.state import (
     Index,
     Publication,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.axis import INTEGER
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.plan import Question
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.question import Question
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.state import (
     Column,
     Extent,

@@ -14,13 +14,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
     read_progress,
     said_progress,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.plan import (
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.plan import plan_conversion
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.question import (
     built_name,
     end_of_old,
     free_name,
     later,
     periods_of_copy,
-    plan_conversion,
     wide,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.refusals import copy_key
