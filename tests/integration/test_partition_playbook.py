@@ -83,6 +83,18 @@ def test_check_then_run_then_nothing(partitions: Partitions, wanted: list[dict[s
     assert "changed=1" not in said
 
 
+def test_the_function_for_one_month_where_it_is_wanted(
+    partitions: Partitions, wanted: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    [entry] = wanted
+    code, said = played(partitions, tmp_path, [{**entry, "function": {"name": "one_month"}}])
+    assert code == 0, said
+    assert partitions.value("SELECT public.one_month('audit', 2019, 3)::text") == "audit_p2019_03"
+    code, said = played(partitions, tmp_path, [{**entry, "function": {"name": "one_month", "state": "absent"}}])
+    assert code == 0, said
+    assert partitions.value("SELECT to_regproc('one_month')::text") is None
+
+
 def test_one_database_that_is_refused_does_not_keep_the_next(
     partitions: Partitions, wanted: list[dict[str, Any]], tmp_path: Path
 ) -> None:
