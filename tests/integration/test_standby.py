@@ -205,7 +205,7 @@ def test_a_clone_whose_module_is_killed_is_made_anew(fresh: Trio) -> None:
     assert node.exec(["pgrep", "pg_basebackup"], check=False).returncode == 1
 
 
-@pytest.mark.parametrize("place", ["._standby.clone:_unmark", "._standby.registration:_point"])
+@pytest.mark.parametrize("place", ["._standby.clone:_unmark", "._registration:_point"])
 def test_a_run_that_ends_late_is_finished_by_the_next(fresh: Trio, place: str) -> None:
     assert fresh.clone("second", die=Interrupt((place,))).killed
     made(fresh.clone("second"))

@@ -55,10 +55,10 @@ PLACES = (
     "._standby.clone:_publish",
     "._standby.clone:_unmark",
     "._standby.clone:sync",
-    "._standby.registration:register",
-    "._standby.registration:_prepare",
-    "._standby.registration:run",
-    "._standby.registration:_point",
+    "._registration:register",
+    "._registration:_prepare",
+    "._registration:run",
+    "._registration:_point",
 )
 
 

@@ -14,21 +14,9 @@ from pathlib import Path
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.configuration import last_values, parsed
+from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import Postmaster, postmaster
 
 AUTO, MANUAL, DISABLED = "auto", "manual", "disabled"
-
-
-@dataclass(frozen=True)
-class Postmaster:
-    """A server that runs, by the file that it keeps in its data directory."""
-
-    pid: int
-    port: int
-    socket_directory: str
-
-    def socket(self, *, read_only: bool = False, seconds: float = 30.0) -> _debian.Socket:
-        directory = self.socket_directory or _debian.SOCKET_DIRECTORY
-        return _debian.Socket(self.port, directory, seconds=seconds, read_only=read_only)
 
 
 @dataclass(frozen=True)
@@ -92,18 +80,6 @@ def start_of(text: str | None) -> str:
     """The word of start.conf; without the file Debian takes it for automatic."""
     words = [line.split("#")[0].strip() for line in (text or "").splitlines()]
     return next((word for word in words if word), AUTO)
-
-
-def postmaster(data_directory: Path) -> Postmaster | None:
-    lines = (read_text(data_directory / "postmaster.pid") or "").splitlines()
-    if len(lines) < 5 or not re.fullmatch(r"\d+", lines[0].strip()) or not lines[3].strip().isdigit():
-        return None
-    pid = int(lines[0])
-    command = read_text(Path(f"/proc/{pid}/cmdline")) or ""
-    # After a crash the number may belong to another program.
-    if Path(command.split("\0")[0]).name not in ("postgres", "postgres:"):
-        return None
-    return Postmaster(pid, int(lines[3]), lines[4].strip())
 
 
 def pg_version(data_directory: Path) -> str | None:

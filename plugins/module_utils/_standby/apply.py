@@ -11,12 +11,13 @@ import shutil
 import time
 from typing import Any
 
+from ansible_collections.runbook.postgres.plugins.module_utils import _registration
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._clone_mark import MARK
 from ansible_collections.runbook.postgres.plugins.module_utils._command import run
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import unit
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._standby import clone, registration
+from ansible_collections.runbook.postgres.plugins.module_utils._standby import clone
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.clone import Copying
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.place import existing
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.plan import (
@@ -81,7 +82,7 @@ class Apply:
                 f"Instance {wanted.title} is not registered for Debian's tools, and the upstream, whose settings it "
                 "would get, did not answer: run this again when it does."
             )
-        registration.register(
+        _registration.register(
             wanted.version,
             wanted.instance,
             self._port,

@@ -24,8 +24,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._debian import (
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors
+from ansible_collections.runbook.postgres.plugins.module_utils._registration import REGISTERING
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.place import Place, existing
-from ansible_collections.runbook.postgres.plugins.module_utils._standby.registration import REGISTERING
 
 _RUNNING = """
 SELECT json_build_object(

@@ -16,13 +16,13 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import data_directory, refuse_unfit_name
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._standby import local
 from ansible_collections.runbook.postgres.plugins.module_utils._standby import streaming as streams
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.apply import Apply
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.clone import Copying
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.conninfo import Conninfo, conninfo
-from ansible_collections.runbook.postgres.plugins.module_utils._standby.lock import alone
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.plan import Clone, Wanted, plan_standby
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.upstream import Upstream, ask

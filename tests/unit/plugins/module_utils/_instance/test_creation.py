@@ -15,7 +15,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._instance.creatio
     Wish,
     plan,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._instance.observe import Instance, Postmaster
+from ansible_collections.runbook.postgres.plugins.module_utils._instance.observe import Instance
+from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import Postmaster
 
 DATA = Path("/var/lib/postgresql/15/main")
 WISH = Wish(15, "main", None, None, 5432, True, "UTF8", "C.UTF-8", None, 300.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._registration import settings_text
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.conninfo import conninfo, quoted
-from ansible_collections.runbook.postgres.plugins.module_utils._standby.registration import settings_text
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.streaming import telling_lines, too_low
 
 OPTIONS = {"upstream_hosts": ["a"], "upstream_port": 5432, "user": "replicator", "sslmode": "verify-full"}

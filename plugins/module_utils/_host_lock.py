@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""One clone of an instance at a time on a host."""
+"""One run of ours at a time on an instance of this host."""
 
 from __future__ import annotations
 
