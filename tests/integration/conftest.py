@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import backups, inside, standbys
+from lab.nodes import Node
+from tests.integration import backups, inside, recoveries, standbys
 from tests.integration.archive_tables import DATABASE
 from tests.integration.archives import Stage
 from tests.integration.backups import Backups
 from tests.integration.partitions import Partitions, database
+from tests.integration.recoveries import Backed
 from tests.integration.runner import Health
 from tests.integration.servers import Server, build
 from tests.integration.standbys import Trio
@@ -50,6 +52,10 @@ LONG = (
 
 # Of other files, those that would make the usual run long and are about corners of what the rest shows.
 LONG_TESTS = {
+    "test_drill": (
+        "test_a_broken_page_in_the_backup_fails_it",
+        "test_a_drill_that_was_killed_is_cleaned_up_by_the_next",
+    ),
     "test_hba": (
         "test_a_killed_run_is_finished_by_the_next",
         "test_a_run_killed_after_locking_out_is_rescued_by_the_next",
@@ -75,6 +81,16 @@ LONG_TESTS = {
         "test_what_only_runs_otherwise_is_reloaded",
         "test_what_pgbouncer_refuses_changes_nothing",
     ),
+    "test_recover": (
+        "test_a_missing_file_of_wal_is_not_taken_for_the_end",
+        "test_a_run_that_ends_anywhere_is_finished_by_the_next",
+        "test_a_target_that_is_missed_leaves_everything_as_it_was",
+        "test_another_cluster_is_not_written_over_and_room_is_counted",
+        "test_paused_to_be_looked_at_and_then_let_go",
+        "test_positions_transactions_and_names_are_met_exactly",
+        "test_tablespaces_of_the_old_data_stay_where_they_are",
+        "test_what_never_reached_the_archive_is_taken_from_the_old_directory",
+    ),
     "test_tls": (
         "test_a_pooler_without_the_owner_gets_it_where_that_is_wanted",
         "test_an_authority_is_replaced_in_two_runs",
@@ -88,11 +104,13 @@ LONG_TESTS = {
 # of them with --long or by --releases.
 ON_ONE_RELEASE = (
     "test_backup",
+    "test_drill",
     "test_instance",
     "test_node_facts",
     "test_objects",
     "test_partition_function",
     "test_pgbouncer",
+    "test_recover",
     "test_restart",
     "test_standby",
     "test_standby_promoted",
@@ -125,7 +143,7 @@ def releases(config: pytest.Config) -> list[int]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     numbers = releases(metafunc.config)
     ids = [f"debian{number}" for number in numbers]
-    for name in ("server", "trio"):
+    for name in ("server", "trio", "backed"):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, numbers, ids=ids, indirect=True, scope="session")
 
@@ -211,3 +229,24 @@ def stage(installed: Server) -> Stage:
     stage = Stage(installed.node, installed.primary)
     stage.clear()
     return stage
+
+
+@pytest.fixture(scope="session")
+def backed(request: pytest.FixtureRequest) -> Iterator[Backed]:
+    """A host for a cluster with a repository of backups."""
+    with recoveries.backed(request.param) as built:
+        yield built
+
+
+@pytest.fixture
+def ledger(backed: Backed) -> Backed:
+    """A new cluster on it, and a new repository without a backup."""
+    backed.build()
+    return backed
+
+
+@pytest.fixture(scope="session")
+def scratch(backed: Backed) -> Iterator[Node]:
+    """Another host of the same release, with nothing on it."""
+    with recoveries.scratch(backed.node.release) as node:
+        yield node

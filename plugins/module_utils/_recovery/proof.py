@@ -1,0 +1,125 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The proof: what was restored is replayed, and the server is asked where it stopped and more."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils import _debian
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, beyond
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Target, misses
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import Trial
+
+
+@dataclass(frozen=True)
+class Check:
+    """A question of the user's; what was recovered is right when its answer is true."""
+
+    name: str
+    database: str
+    query: str
+
+
+@dataclass(frozen=True)
+class Prover:
+    """Knows what is to be proven of the restored data."""
+
+    place: Place
+    repository: Repository
+    target: Target
+    timeline: int | None
+    checks: Sequence[Check] = ()
+    seconds: float = 86400.0
+
+    def prove(self, stanza: Stanza, *, promotes: bool, now: float, more_wal: bool) -> dict[str, Any]:
+        """Where the server stopped and what it is now; anything but the target is a failure."""
+        began = time.monotonic()
+        asked = self._ask(stanza, self.place.restored)
+        for refusal in beyond(self.target, stanza, asked, now, more_wal=more_wal):
+            raise Refused(refusal)
+        with Trial(self.place) as trial:
+            trial.start(self.recovery(asked.timeline, self.place.restored))
+            stop = trial.until_stopped(self.target, self.seconds)
+            wrong = misses(self.target, stop, last_start(stanza, asked))
+            if wrong is not None:
+                raise Problem(
+                    f"{wrong}. The present data was not touched; {self.place.growing} keeps what was restored."
+                )
+            replayed = time.monotonic() - began
+            if promotes and stop.in_recovery:
+                trial.promote()
+            told = trial.ended() if promotes else {"timeline": None, "lsn": stop.lsn}
+            answers = [self._answer(trial, check) for check in self.checks]
+            trial.stop()
+        return {
+            "stopped_at_lsn": stop.lsn,
+            "stopped_at_time": None if stop.moment is None else stop.moment.isoformat(sep=" "),
+            "next_transaction_at": None if stop.next_moment is None else stop.next_moment.isoformat(sep=" "),
+            "followed_timeline": asked.timeline,
+            "timeline": told["timeline"] or asked.timeline,
+            "checks": answers,
+            "replay_seconds": round(replayed, 1),
+        }
+
+    def _ask(self, stanza: Stanza, data: Path) -> Archive:
+        return archives.ask(self.repository, stanza, self.target, self.timeline, self.place.version, data)
+
+    def beyond(self, stanza: Stanza, data: Path) -> Iterator[str]:
+        """Whether the archive, as it is now, does not reach the target."""
+        return beyond(self.target, stanza, self._ask(stanza, data), time.time(), more_wal=False)
+
+    def recovery(self, timeline: int | None, data: Path) -> dict[str, str]:
+        """The server's settings for it."""
+        return {
+            "restore_command": self.repository.restore_command(data),
+            **self.target.settings(timeline, "pause"),
+        }
+
+    def _answer(self, trial: Trial, check: Check) -> Mapping[str, Any]:
+        answer = trial.socket.psql(check.query, check.database).strip()
+        if answer != "t":
+            raise Problem(
+                f"What was restored does not pass '{check.name}' in database {check.database}: the answer is "
+                f"'{answer[:80]}' and not true. The present data was not touched; {self.place.growing} keeps what was "
+                "restored."
+            )
+        return {"name": check.name, "database": check.database, "passed": True}
+
+
+def last_start(stanza: Stanza, archive: Archive) -> str | None:
+    """Where the last segment of the timeline begins, if it is known."""
+    last = stanza.last
+    return last.start if last is not None and last.timeline == archive.timeline else None
+
+
+def keep_wal(place: Place, stanza: Stanza) -> int:
+    """Bring WAL that never reached the archive from the old directory to the restored one; how many files."""
+    last = "" if stanza.last is None else stanza.last.name
+    old, new = place.data / "pg_wal", place.restored / "pg_wal"
+    waiting = old / "archive_status"
+    count = 0
+    for each in sorted(old.iterdir()) if old.is_dir() else ():
+        named = len(each.name) == 24 or each.name.endswith(".history")
+        ready = (waiting / f"{each.name}.ready").exists()
+        if not (named and each.is_file() and (ready or (len(each.name) == 24 and each.name > last))):
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(each, new / each.name)
+            shutil.chown(new / each.name, _debian.SUPERUSER, _debian.SUPERUSER)
+            (new / each.name).chmod(0o600)
+            count += 1
+    return count

@@ -1,0 +1,154 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A recovery from what was asked for to what is reported."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
+from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery import catalogue, host, target
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.apply import Apply
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import choose
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import RESTORING, read_state
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan import (
+    Course,
+    Step,
+    done_before,
+    plan_recovery,
+    promotes_paused,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, Prover
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import Wanted
+
+
+def recovered(module: Module) -> None:
+    """The instance is the cluster as it was at the target."""
+    params = module.params
+    wanted = _wanted(params)
+    repository = Repository(params["stanza"], params["config"], params["repository"])
+    with contextlib.ExitStack() as held:
+        if not module.check_mode:
+            held.enter_context(alone(f"{wanted.place.version}-{wanted.place.instance}", params["timeout"]))
+        found = host.observe(wanted.place)
+        if done_before(wanted, found) and found.mark is None:
+            module.report(**_result(Plan(), wanted, dict((found.state or {}).get("proof", {})), found.state))
+            return
+        prover = Prover(
+            wanted.place, repository, wanted.target, wanted.timeline, _checks(params), float(params["timeout"])
+        )
+        course = _course(wanted, found, repository)
+        apply = Apply(wanted, found, course, prover, lambda: _stanza(wanted, repository, found), params["port"])
+        try:
+            if not module.check_mode:
+                apply.carry_out()
+        except Problem:
+            module.report(**_result(replace(course.plan, changes=tuple(apply.done)), wanted, apply.proof))
+            raise
+        _report(module, wanted, course, apply)
+
+
+def _report(module: Module, wanted: Wanted, course: Course, apply: Apply) -> None:
+    state = read_state(wanted.place) if not module.check_mode else None
+    result = _result(course.plan, wanted, apply.proof or (state or {}).get("proof", {}), state)
+    if course.backup is not None:
+        result["backup"] = course.backup.label
+    if course.archive.timeline is not None:
+        result["followed_timeline"] = course.archive.timeline
+    module.report(**result, seconds=apply.seconds, warnings=list(course.plan.warnings))
+
+
+def _wanted(params: Mapping[str, Any]) -> Wanted:
+    place = host.place_of(params["version"], params["instance"], params["data_directory"])
+    if not place.data.is_absolute() or ".." in place.data.parts or len(place.data.parts) < 3:
+        raise Refused(
+            f"{place.data} cannot be a directory of an instance: give a whole path, at least two levels deep."
+        )
+    return Wanted(
+        place,
+        target.read(params["target"], params["target_value"], inclusive=params["inclusive"]),
+        params["stanza"],
+        params["timeline"],
+        params["backup"],
+        params["end"],
+        params["running_server"],
+        params["leave_standbys"],
+        params["system_identifier"],
+        params["replaces"],
+        params["again"],
+        datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
+    )
+
+
+def _checks(params: Mapping[str, Any]) -> list[Check]:
+    return [Check(each["name"] or each["query"][:60], each["database"], each["query"]) for each in params["checks"]]
+
+
+def _stanza(wanted: Wanted, repository: Repository, found: host.Host) -> Stanza:
+    size = found.data.segment_bytes if found.data is not None else catalogue.SEGMENT_BYTES
+    return catalogue.read(repository.info(), wanted.stanza, wanted.place.version, repository.number, size)
+
+
+def _course(wanted: Wanted, found: host.Host, repository: Repository) -> Course:
+    if promotes_paused(wanted, found):
+        step = Step("promote", f"promote instance {wanted.title}, which is paused at {wanted.target}")
+        return Course(Plan((step,), before=["paused"], after=["promoted"]))
+    if not found.installed:
+        raise Refused(
+            f"PostgreSQL {wanted.place.version} is not installed on this host: install "
+            f"postgresql-{wanted.place.version} first."
+        )
+    stanza = _stanza(wanted, repository, found)
+    archive = archives.ask(
+        repository, stanza, wanted.target, wanted.timeline, wanted.place.version, _asks_as(wanted, found, stanza)
+    )
+    choice = choose(wanted.target, stanza, archive, wanted.label)
+    now = found.server.now if found.server is not None and found.server.now is not None else time.time()
+    course = plan_recovery(wanted, found, stanza, archive, choice, now)
+    if course.plan.refusals:
+        raise Refused(" ".join(course.plan.refusals))
+    return course
+
+
+def _asks_as(wanted: Wanted, found: host.Host, stanza: Stanza) -> Path | None:
+    """A data directory of the cluster: pgbackrest hands out WAL only to one of those."""
+    control = found.data.control if found.data is not None else None
+    if control is not None and control.system_identifier == stanza.system_identifier:
+        return wanted.place.data
+    mark = found.mark
+    whole = (wanted.place.restored / "global/pg_control").exists()
+    if whole and mark is not None and mark.phase != RESTORING and mark.system_identifier == stanza.system_identifier:
+        return wanted.place.restored
+    return None
+
+
+def _result(
+    plan: Plan, wanted: Wanted, proof: Mapping[str, Any], state: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "changed": plan.changed,
+        "target": str(wanted.target),
+        "steps": [step.sentence for step in plan.changes],
+        "old_data": (state or {}).get("old_data"),
+        **{key: proof.get(key) for key in ("stopped_at_lsn", "stopped_at_time", "next_transaction_at", "timeline")},
+        "checks": list(proof.get("checks", ())),
+        "backup": proof.get("backup"),
+        "followed_timeline": proof.get("followed_timeline"),
+    }
+    if plan.changed:
+        result["diff"] = plan.diff(f"{wanted.title} on this host")
+    return result

@@ -1,0 +1,127 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What speaks against a recovery, all of it told before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import (
+    Archive,
+    wrong_timeline,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Host
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import EXCHANGING
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import PAUSED, REFUSE, STOP_LAST, Wanted
+
+# What every instance writes for itself, and WAL that is replayed.
+SPARE_BYTES = 256 << 20
+
+
+def of_host(wanted: Wanted, host: Host) -> Iterator[str]:
+    place = wanted.place
+    if not host.installed:
+        yield f"PostgreSQL {place.version} is not installed on this host: install postgresql-{place.version} first."
+    if host.registered not in (None, str(place.data)) and not host.half_registered:
+        yield (
+            f"Instance {wanted.title} is registered on this host and has its data in {host.registered}, not in "
+            f"{place.data}: give that as data_directory, or choose another instance."
+        )
+    if host.mounted:
+        yield (
+            f"{place.data} is a mount point, and what is restored beside it is renamed into its place: "
+            "give a directory below it as data_directory."
+        )
+    if host.stranger:
+        yield f"{place.growing} is in the way of the recovery and is not ours: look what it is and move it away."
+    if wanted.target.kind == "latest" and wanted.end == PAUSED:
+        yield "A recovery to the end of the archive has no point to pause at: choose another target, or promoted."
+    if host.mark is not None and host.mark.phase == EXCHANGING and host.mark.request != wanted.request:
+        told = ", ".join(f"{key} {value}" for key, value in host.mark.request.items() if value is not None)
+        yield (
+            f"Another recovery of this instance was ended while the directories were exchanged ({told}): "
+            "run that one again to its end first."
+        )
+
+
+def of_cluster(wanted: Wanted, host: Host, stanza: Stanza) -> Iterator[str]:
+    if wanted.system_identifier not in (None, stanza.system_identifier):
+        yield (
+            f"Stanza '{wanted.stanza}' holds the cluster with system identifier {stanza.system_identifier}, and "
+            f"{wanted.system_identifier} is wanted: look whether the stanza is the right one."
+        )
+    data = host.data
+    if data is None:
+        return
+    if data.version != str(wanted.place.version) and data.version is not None:
+        yield f"{wanted.place.data} holds data of PostgreSQL {data.version}, not {wanted.place.version}."
+    own = data.control.system_identifier if data.control else None
+    if own not in (None, stanza.system_identifier, wanted.replaces):
+        yield (
+            f"{wanted.place.data} holds another cluster, with system identifier {own}, and stanza '{wanted.stanza}' is "
+            f"of {stanza.system_identifier}: nothing was changed. Look whether this is the right host; if that data "
+            f"may be moved aside, say so with replaces: '{own}'."
+        )
+
+
+def of_server(wanted: Wanted, host: Host, exchanged: bool) -> Iterator[str]:
+    server, data = host.server, host.data
+    if (server is not None and server.in_recovery) or (server is None and data is not None and data.standby):
+        # What was put in place to be paused is in recovery as well, and ours.
+        if not exchanged and not _paused_by_us(host):
+            yield (
+                f"Instance {wanted.title} is a standby: recover its primary, and have this one cloned again from there "
+                "(runbook.postgres.pg_standby with rebuild)."
+            )
+        return
+    if server is None or exchanged:
+        return
+    if wanted.running_server == REFUSE:
+        yield (
+            f"The server of instance {wanted.title} runs: with running_server: stop it is stopped before anything "
+            "else, with stop_last it serves until the restored data was proven, and what it writes is left behind."
+        )
+    if wanted.running_server == STOP_LAST and wanted.target.kind == "latest":
+        yield (
+            "Until the end of the archive and with a server that goes on writing there is no end: "
+            "choose running_server: stop, or a target that lies in the past."
+        )
+    if server.standbys and not wanted.leave_standbys:
+        yield (
+            f"{' and '.join(server.standbys)} stream from instance {wanted.title}, cannot follow it onto the timeline "
+            "that begins with the recovery, and have to be cloned again afterwards: say leave_standbys: true if that "
+            "is meant."
+        )
+
+
+def _paused_by_us(host: Host) -> bool:
+    return host.state is not None and host.state.get("end") == PAUSED
+
+
+def of_timeline(wanted: Wanted, host: Host, archive: Archive) -> Iterator[str]:
+    data = host.data
+    if wanted.timeline is None and data is not None and data.control is not None and wanted.replaces is None:
+        found = wrong_timeline(data.control.position.timeline, archive.history, archive.timeline)
+        if found is not None:
+            yield found
+
+
+def of_room(wanted: Wanted, host: Host, backup: Backup) -> Iterator[str]:
+    # What a killed run restored is kept, and how much that is, nobody counted.
+    if not host.restored and backup.bytes + SPARE_BYTES > host.free_bytes:
+        yield (
+            f"The disk of {wanted.place.data} has {size(host.free_bytes)} free, and beside the present data the "
+            f"recovery needs {size(backup.bytes + SPARE_BYTES)} ({size(backup.bytes)} of backup {backup.label} and "
+            f"{size(SPARE_BYTES)} for WAL): make room, or recover onto another host."
+        )
+
+
+def size(count: float) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"

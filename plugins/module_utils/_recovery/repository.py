@@ -1,0 +1,123 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""pgBackRest as recovery uses it: what there is, a file of WAL, and a restore into a directory."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, account, find, run
+from ansible_collections.runbook.postgres.plugins.module_utils._debian import SUPERUSER
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.waldump import Ending, endings
+
+_STANZA = re.compile(r"[A-Za-z0-9_.-]+")
+_ASK_SECONDS = 120.0
+# Its lines begin with a time, a process and a level.
+_LEVEL = re.compile(r"^(?:[\d-]+ [\d:.]+ )?(?:P\d+ +)?(?:ERROR|WARN): *(?:\[\d+\]: *)?")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A stanza as this host reaches it; which repositories there are, its configuration says."""
+
+    stanza: str
+    config: str | None = None
+    number: int | None = None
+
+    def __post_init__(self) -> None:
+        if not _STANZA.fullmatch(self.stanza):
+            raise Refused(f"'{self.stanza}' cannot be a stanza: use letters, digits, dots, dashes and underscores.")
+
+    def _argv(self, *words: str) -> list[str]:
+        argv = [find("pgbackrest", "pgbackrest"), f"--stanza={self.stanza}"]
+        argv += [f"--config={self.config}"] if self.config else []
+        argv += [f"--repo={self.number}"] if self.number else []
+        return [*argv, *words]
+
+    def _run(self, words: list[str], seconds: float) -> str:
+        quiet = ["--log-level-console=off", "--log-level-stderr=warn", "--log-level-file=off"]
+        become = account(SUPERUSER, "postgresql")
+        return run(self._argv(*quiet, *words), seconds, become=become)
+
+    def info(self) -> Any:
+        try:
+            return json.loads(self._run(["--output=json", "info"], _ASK_SECONDS))
+        except (ProgramFailed, ValueError) as error:
+            raise Problem(
+                f"The backups of stanza '{self.stanza}' cannot be listed: {reason(error)}; "
+                "look at pgbackrest info as postgres on this host."
+            ) from error
+
+    def restore_command(self, data: Path) -> str:
+        """For the server, whose shell reads it; asynchronous fetching would share its spool with a cluster beside."""
+        argv = [*self._argv(f"--pg1-path={data}", "--no-archive-async", "--log-level-file=off"), "archive-get"]
+        return shlex.join(argv).replace("%", "%%") + ' %f "%p"'
+
+    def archived(self, name: str, data: Path, into: Path) -> bool:
+        """Fetch one file of the archive; False when there is none. `data` is any data directory of the cluster."""
+        words = [f"--pg1-path={data}", "--no-archive-async", "archive-get", name, str(into)]
+        try:
+            self._run(words, _ASK_SECONDS)
+        except ProgramFailed as error:
+            # It says so by this code and no words.
+            if error.code == 1 and not into.exists():
+                return False
+            raise Problem(f"{name} cannot be fetched from the archive of '{self.stanza}': {reason(error)}.") from error
+        return True
+
+    def history(self, timeline: int, data: Path) -> str | None:
+        """The .history file of a timeline, None when it is not in the archive."""
+        with _scratch() as place:
+            file = place / "history"
+            found = self.archived(f"{timeline:08X}.history", data, file)
+            return file.read_text(errors="replace") if found else None
+
+    def endings(self, segment: str, version: int, data: Path) -> list[Ending] | None:
+        """When transactions ended in that segment; None when it is not in the archive."""
+        with _scratch() as place:
+            if not self.archived(segment, data, place / segment):
+                return None
+            return endings(version, place, segment)
+
+    def restore(self, label: str, into: Path, tablespaces: Path, *, again: bool, seconds: float) -> None:
+        """The files of that backup, without settings of pgBackRest's own for recovery."""
+        words = [f"--pg1-path={into}", f"--set={label}", "--type=none", f"--tablespace-map-all={tablespaces}"]
+        # What is there is compared by checksum and kept where it is right.
+        words += ["--delta"] if again else []
+        try:
+            self._run([*words, "restore"], seconds)
+        except ProgramFailed as error:
+            raise Problem(
+                f"The restore of backup {label} failed: {reason(error)}. What was restored is kept in {into.parent} "
+                "and gone on with by the next run; mend the cause and run this again."
+            ) from error
+
+
+class _scratch:  # noqa: N801 - reads as the function that it stands for
+    """A directory that postgres may write to, gone afterwards."""
+
+    def __enter__(self) -> Path:
+        self._place = Path(tempfile.mkdtemp(prefix="runbook-wal-"))
+        if account(SUPERUSER, "postgresql") is not None:
+            shutil.chown(self._place, SUPERUSER, SUPERUSER)
+        return self._place
+
+    def __exit__(self, *exc_info: object) -> None:
+        shutil.rmtree(self._place, ignore_errors=True)
+
+
+def reason(error: Exception) -> str:
+    """pgBackRest's own words without its way of telling them."""
+    words = error.words if isinstance(error, ProgramFailed) and error.words else str(error)
+    lines = [_LEVEL.sub("", line).strip() for line in words.split(" / ")]
+    return "; ".join(line.rstrip(".") for line in lines if line) or "no reason given"

@@ -1,0 +1,53 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What is asked of a recovery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Target
+
+REFUSE, STOP, STOP_LAST = "refuse", "stop", "stop_last"
+PROMOTED, PAUSED = "promoted", "paused"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for."""
+
+    place: Place
+    target: Target
+    stanza: str
+    # None is the latest that the archive knows.
+    timeline: int | None = None
+    label: str | None = None
+    end: str = PROMOTED
+    running_server: str = REFUSE
+    leave_standbys: bool = False
+    system_identifier: str | None = None
+    # Of another cluster's data that may be moved aside.
+    replaces: str | None = None
+    again: bool = False
+    # To name what is moved aside.
+    stamp: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.place.version}/{self.place.instance}"
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What makes two runs the same one."""
+        return {
+            "stanza": self.stanza,
+            "target": self.target.kind,
+            "value": self.target.value,
+            "inclusive": self.target.inclusive,
+            "timeline": self.timeline,
+            "label": self.label,
+        }

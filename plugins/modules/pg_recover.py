@@ -1,0 +1,296 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""State that an instance on this host is its cluster as it was at a point in time."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_recover
+short_description: Recover a cluster to a point in time, and prove that it is there
+version_added: 0.1.0
+author:
+  - runbook.postgres maintainers (@runbook-postgres)
+description:
+  - States that an instance on the managed host is its cluster as it was at a target - a time, a position in WAL, a
+    transaction, a named restore point, the end of a backup, or the end of the archive - from a pgBackRest repository.
+  - The backup is restored beside the present data, and replayed there by a server that nobody else can reach. That
+    server is then asked where it stopped. When that is not the target the run fails, and the present data was not
+    touched; a line in a log is no proof, and none is taken for one.
+  - Only what was proven takes the place of the present data, which is kept under a name with C(.before-recovery-) and
+    the time in UTC. It is never removed.
+  - What cannot work is refused before anything is changed - a target before the end of every backup or beyond the
+    archive, a timeline that the archive does not know or that does not come from this instance's, another cluster, a
+    standby, a server that runs or standbys that follow it without consent, a disk without room.
+  - WAL of an instance that does not run and that never reached the archive is taken from its directory, so that a
+    recovery to the end of the archive loses nothing that can still be read.
+  - A run that is killed anywhere is gone on with by the next one.
+options:
+  stanza:
+    description:
+      - The pgBackRest stanza that holds the cluster's backups, as this host's pgBackRest is configured for it.
+    type: str
+    required: true
+  config:
+    description:
+      - File with pgBackRest's configuration, when it is not in its usual place.
+    type: path
+  repository:
+    description:
+      - Number of the repository, where there are several and one is meant.
+    type: int
+  backup:
+    description:
+      - Label of the backup to begin with. The newest one from which the target can be reached unless given.
+      - Before a transaction or a restore point nobody can say which backup that is; when the newest one turns out to
+        be too late, name an older one.
+    type: str
+  target:
+    description:
+      - What kind of point is meant.
+      - V(latest) is the end of the archive, V(immediate) the end of the backup.
+    type: str
+    choices: [latest, immediate, time, lsn, xid, name]
+    required: true
+  target_value:
+    description:
+      - The point. A time has to say its offset, as in V(2026-01-31T14:05:00+01:00).
+    type: str
+  inclusive:
+    description:
+      - Whether what is exactly at the target is part of it. To be without the transaction that did the damage, name it
+        with O(target=xid) and O(inclusive=false).
+    type: bool
+    default: true
+  timeline:
+    description:
+      - Timeline to follow. The latest that the archive knows unless given; one that did not come from the present
+        instance's is then refused.
+    type: int
+  end:
+    description:
+      - V(promoted) lets the instance take writes, on a timeline of its own.
+      - V(paused) leaves it at the target for somebody to look at. A second run with V(promoted) and the same target
+        lets it go on.
+    type: str
+    choices: [promoted, paused]
+    default: promoted
+  running_server:
+    description:
+      - What becomes of a server that runs on the present data.
+      - With V(stop) it is stopped before anything else, so that nobody writes what will be left behind.
+      - With V(stop_last) it serves until the recovered data was proven, and is stopped for the exchange only.
+    type: str
+    choices: [refuse, stop, stop_last]
+    default: refuse
+  leave_standbys:
+    description:
+      - Whether standbys that stream from the instance may be left behind. They cannot follow onto the new timeline and
+        have to be cloned again, for example with M(runbook.postgres.pg_standby) and its option C(rebuild).
+    type: bool
+    default: false
+  replaces:
+    description:
+      - System identifier of another cluster whose data is here and may be moved aside.
+    type: str
+  system_identifier:
+    description:
+      - The cluster that is meant. Whatever the stanza holds unless given.
+    type: str
+  checks:
+    description:
+      - Questions that are put to the recovered server before it takes its place. Any answer but true fails the run.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description:
+          - What to call it.
+        type: str
+      database:
+        description:
+          - Where to ask.
+        type: str
+        default: postgres
+      query:
+        description:
+          - A statement with one answer, true or false. It cannot write.
+        type: str
+        required: true
+  again:
+    description:
+      - Whether to recover once more what was recovered to the same target before.
+    type: bool
+    default: false
+  version:
+    description:
+      - Major version of PostgreSQL. Its packages have to be installed.
+    type: int
+    required: true
+  instance:
+    description:
+      - Name of the instance, as Debian's tools have it. It is registered where there is none yet.
+    type: str
+    default: main
+  port:
+    description:
+      - Port that a new instance is registered with.
+    type: int
+    default: 5432
+  data_directory:
+    description:
+      - Where the data is or is to be. The instance's own unless given, else Debian's place for it.
+      - It cannot be a mount point, since what was restored beside it is renamed into its place.
+    type: path
+  timeout:
+    description:
+      - Seconds after which the restore or the replay is given up, and longest wait for another run on the host.
+    type: int
+    default: 86400
+attributes:
+  check_mode:
+    description: Says what would be done and refuses what would be refused; only the repository is read.
+    support: full
+  diff_mode:
+    description: Shows what the data directory is before and after.
+    support: full
+notes:
+  - Run it as root, with C(become=true). The programs of PostgreSQL and pgBackRest are run as the system user postgres.
+  - C(psycopg2) is not needed.
+  - The recovered cluster's tablespaces are put into a directory beside the data whose name has C(.tablespaces-) in it,
+    since those of the present data stay where they are.
+  - A recovery that ran to its end is written down in C(/var/lib/runbook-postgres), and is not done a second time unless
+    O(again=true).
+seealso:
+  - module: runbook.postgres.pg_standby
+    description: Standbys of a recovered cluster are cloned again.
+"""
+
+EXAMPLES = r"""
+- name: Orders are as they were before the table was dropped
+  runbook.postgres.pg_recover:
+    version: 15
+    stanza: orders
+    target: time
+    target_value: "2026-01-31T14:04:59+01:00"
+    running_server: stop
+    leave_standbys: true
+    checks:
+      - name: the table is there
+        database: orders
+        query: SELECT count(*) > 0 FROM customer
+  become: true
+
+- name: The last transaction that is not wanted is named, look before it goes on
+  runbook.postgres.pg_recover:
+    version: 15
+    stanza: orders
+    target: xid
+    target_value: "4711"
+    inclusive: false
+    end: paused
+    running_server: stop_last
+  become: true
+"""
+
+RETURN = r"""
+target:
+  description:
+    - The target in words.
+  returned: always
+  type: str
+backup:
+  description:
+    - Label of the backup that it began with.
+  returned: when one was chosen
+  type: str
+stopped_at_lsn:
+  description:
+    - How far the recovered server said that it had replayed.
+  returned: when it was replayed
+  type: str
+stopped_at_time:
+  description:
+    - When the last transaction ended that it replayed, as the server said.
+  returned: when it was replayed
+  type: str
+next_transaction_at:
+  description:
+    - When the first transaction ended that it did not replay, as the WAL says. For O(target=time).
+  returned: when it was replayed
+  type: str
+followed_timeline:
+  description:
+    - The timeline that was followed to the target.
+  returned: when known
+  type: int
+timeline:
+  description:
+    - The timeline that the instance is on since then.
+  returned: when it was replayed
+  type: int
+checks:
+  description:
+    - The questions that were asked and passed.
+  returned: always
+  type: list
+  elements: dict
+old_data:
+  description:
+    - Where the data is that was there before.
+  returned: always
+  type: str
+seconds:
+  description:
+    - How long each kind of step took.
+  returned: when there was something to do
+  type: dict
+steps:
+  description:
+    - Each step, taken or, in check mode, foreseen.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.recover import recovered
+
+CHECK = {
+    "name": {"type": "str"},
+    "database": {"type": "str", "default": "postgres"},
+    "query": {"type": "str", "required": True},
+}
+OPTIONS = {
+    "stanza": {"type": "str", "required": True},
+    "config": {"type": "path"},
+    "repository": {"type": "int"},
+    "backup": {"type": "str"},
+    "target": {"type": "str", "choices": ["latest", "immediate", "time", "lsn", "xid", "name"], "required": True},
+    "target_value": {"type": "str"},
+    "inclusive": {"type": "bool", "default": True},
+    "timeline": {"type": "int"},
+    "end": {"type": "str", "choices": ["promoted", "paused"], "default": "promoted"},
+    "running_server": {"type": "str", "choices": ["refuse", "stop", "stop_last"], "default": "refuse"},
+    "leave_standbys": {"type": "bool", "default": False},
+    "replaces": {"type": "str"},
+    "system_identifier": {"type": "str"},
+    "checks": {"type": "list", "elements": "dict", "default": [], "options": CHECK},
+    "again": {"type": "bool", "default": False},
+    "version": {"type": "int", "required": True},
+    "instance": {"type": "str", "default": "main"},
+    "port": {"type": "int", "default": 5432},
+    "data_directory": {"type": "path"},
+    "timeout": {"type": "int", "default": 86400},
+}
+
+
+def main() -> None:
+    with Module(OPTIONS, driver=False) as module:
+        recovered(module)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""pg_recover on real servers and a real repository: to the transaction where it was to be, or it says why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.clusters import Cluster
+from lab.waiting import wait_until
+from tests.integration.inside import Interrupt
+from tests.integration.recoveries import REPOSITORY, SETTINGS, Backed
+from tests.integration.standbys import made, refused
+
+
+def test_a_dropped_table_comes_back_with_every_row_before_it_and_none_after(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    cluster.psql("CREATE TABLE customer (name text); INSERT INTO customer VALUES ('Ada')")
+    label = ledger.backup()
+    with ledger.load():
+        target = ledger.now()
+        cluster.psql("DROP TABLE customer")
+        cluster.psql("SELECT pg_sleep(0.5)")
+    expected, all_rows = ledger.committed(target), ledger.rows()
+    assert 100 < len(expected) < len(all_rows)
+    asked: dict[str, Any] = {
+        "target": "time",
+        "target_value": target,
+        "checks": [{"query": "SELECT count(*) = 1 FROM customer"}],
+    }
+    assert "running_server" in refused(ledger.recover(**asked))
+    asked["running_server"] = "stop"
+    foreseen = made(ledger.recover(check=True, **asked))
+    assert cluster.accepts_connections()
+    assert ledger.files() == ["main"]
+    done = made(ledger.recover(**asked))
+    assert (foreseen["changed"], foreseen["steps"], foreseen["diff"]) == (True, done["steps"], done["diff"])
+    assert ledger.rows() == expected
+    assert cluster.psql("SELECT name FROM customer") == "Ada"
+    assert cluster.psql("SELECT pg_is_in_recovery()") == "f"
+    assert done["backup"] == label
+    assert (done["followed_timeline"], done["timeline"]) == (1, 2)
+    assert done["stopped_at_time"] < done["next_transaction_at"]
+    assert [done["old_data"]] == [f"/var/lib/postgresql/{ledger.version}/{name}" for name in ledger.aside]
+    for check in (True, False):
+        again = made(ledger.recover(check=check, **asked))
+        assert not again["changed"]
+        assert again["timeline"] == 2
+    # It archives on its new timeline, and can be backed up and recovered from there.
+    cluster.psql("INSERT INTO ledger (who) VALUES (99)")
+    ledger.backup("diff")
+    assert "00000002" in ledger.archived()
+
+
+# -- each kind of target -------------------------------------------------------
+
+
+def test_positions_transactions_and_names_are_met_exactly(ledger: Backed) -> None:
+    """One history, one recovery after the other, each back from the one before."""
+    cluster = ledger.cluster
+    ledger.backup()
+    with ledger.load(2):
+        xid, lsn = cluster.psql(
+            "BEGIN; INSERT INTO ledger (who) VALUES (77); SELECT txid_current(), pg_current_wal_insert_lsn(); COMMIT"
+        ).split("|")
+        cluster.psql("SELECT pg_create_restore_point('before the ''migration''')")
+        cluster.psql("INSERT INTO ledger (who) VALUES (78); SELECT pg_sleep(0.3)")
+    ledger.archived()
+    here: dict[str, Any] = {"running_server": "stop", "timeline": 1}
+    marked = "SELECT string_agg(who::text, ' ' ORDER BY who) FROM ledger WHERE who IN (77, 78)"
+    done = made(ledger.recover(target="name", target_value="before the 'migration'", **here))
+    assert cluster.psql(marked) == "77"
+    done = made(ledger.recover(target="xid", target_value=xid, **here))
+    assert cluster.psql(marked) == "77"
+    assert cluster.psql("SELECT max(xmin::text::bigint) FROM ledger WHERE who = 77") == xid
+    done = made(ledger.recover(target="xid", target_value=xid, inclusive=False, **here))
+    assert cluster.psql(marked) == ""
+    done = made(ledger.recover(target="lsn", target_value=lsn, **here))
+    assert cluster.psql(marked) in ("", "77")
+    done = made(ledger.recover(target="immediate", **here))
+    assert int(cluster.psql("SELECT count(*) FROM ledger")) == 100
+    # The archive's own end, on the first timeline.
+    done = made(ledger.recover(target="latest", **here))
+    assert cluster.psql(marked) == "77 78"
+    assert done["followed_timeline"] == 1
+    assert done["timeline"] == 7
+    assert len(ledger.aside) == 6
+
+
+def test_paused_to_be_looked_at_and_then_let_go(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    ledger.backup()
+    target = ledger.now()
+    cluster.psql("INSERT INTO ledger (who) VALUES (5)")
+    asked: dict[str, Any] = {"target": "time", "target_value": target, "running_server": "stop_last"}
+    done = made(ledger.recover(end="paused", **asked))
+    assert done["changed"]
+    assert cluster.psql("SELECT pg_is_in_recovery(), pg_is_wal_replay_paused(), count(*) FROM ledger") == "t|t|100"
+    assert not made(ledger.recover(end="paused", **asked))["changed"]
+    # Whoever restarts it finds it where it was.
+    cluster.restart()
+    paused = "SELECT pg_is_wal_replay_paused(), count(*) FROM ledger"
+    wait_until("it is paused again", lambda: cluster.psql(paused) == "t|100")
+    foreseen = made(ledger.recover(check=True, **asked))
+    assert cluster.psql("SELECT pg_is_in_recovery()") == "t"
+    done = made(ledger.recover(**asked))
+    assert foreseen["steps"] == done["steps"]
+    assert done["timeline"] == 2
+    cluster.psql("INSERT INTO ledger (who) VALUES (6)")
+    assert "recovery_target" not in cluster.node.exec(["cat", f"{cluster.data_directory}/postgresql.auto.conf"]).stdout
+    assert not made(ledger.recover(**asked))["changed"]
+
+
+def test_what_never_reached_the_archive_is_taken_from_the_old_directory(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    ledger.backup()
+    cluster.configure({**SETTINGS, "archive_command": "/bin/false"})
+    cluster.reload()
+    cluster.psql("INSERT INTO ledger (who) VALUES (1); SELECT pg_switch_wal(); INSERT INTO ledger (who) VALUES (2)")
+    cluster.stop("immediate")
+    cluster.configure(SETTINGS)
+    # Its data is damaged, its WAL is not.
+    cluster.node.exec(["sh", "-c", f"rm -rf {cluster.data_directory}/base/*"])
+    done = made(ledger.recover(target="latest"))
+    assert done["timeline"] == 2
+    assert cluster.psql("SELECT count(*) FROM ledger") == "102"
+
+
+def test_tablespaces_of_the_old_data_stay_where_they_are(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    cluster.node.exec(["install", "-d", "-o", "postgres", "/srv/fast"])
+    cluster.psql("CREATE TABLESPACE fast LOCATION '/srv/fast'")
+    cluster.psql("CREATE TABLE quick TABLESPACE fast AS SELECT 1 AS n")
+    ledger.backup()
+    cluster.psql("INSERT INTO quick VALUES (2)")
+    ledger.archived()
+    before = cluster.node.exec(["find", "/srv/fast", "-type", "f"]).stdout
+    made(ledger.recover(target="latest", running_server="stop"))
+    assert cluster.psql("SELECT count(*) FROM quick") == "2"
+    where = cluster.psql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'")
+    assert ".tablespaces-" in where
+    assert cluster.node.exec(["find", "/srv/fast", "-type", "f"]).stdout == before
+
+
+# -- refused before anything is touched ------------------------------------------
+
+
+def test_what_cannot_work_is_refused_beforehand(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    early = ledger.now()
+    first_lsn = cluster.psql("SELECT pg_current_wal_lsn()")
+    assert "no backup" in refused(ledger.recover(target="latest", running_server="stop"))
+    ledger.backup()
+    cluster.psql("INSERT INTO ledger (who) VALUES (7)")
+    ledger.archived()
+    stop: dict[str, Any] = {"running_server": "stop"}
+    told: dict[str, Any] = {
+        "before the end of every backup": [
+            {"target": "time", "target_value": early},
+            {"target": "lsn", "target_value": first_lsn},
+        ],
+        "in the future": [{"target": "time", "target_value": "2999-01-01T00:00:00Z"}],
+        "beyond the archive": [{"target": "time", "target_value": ledger.now()}],
+        "knows no timeline 9": [{"target": "latest", "timeline": 9}],
+        "12345 is wanted": [{"target": "latest", "system_identifier": "12345"}],
+        "has no backup 20200101-000000F": [{"target": "latest", "backup": "20200101-000000F"}],
+        "does not say one moment": [{"target": "time", "target_value": "2026-01-31 14:05:00"}],
+        "Stanza 'other'": [{"target": "latest", "stanza": "other"}],
+        "there is no end": [{"target": "latest", "running_server": "stop_last"}],
+        "no point to pause at": [{"target": "latest", "end": "paused"}],
+    }
+    for words, cases in told.items():
+        for case in cases:
+            assert words in refused(ledger.recover(**{**stop, **case})), case
+    assert cluster.accepts_connections()
+    # A position that nobody has written is known when what was written is in the archive; the server still runs then.
+    assert "beyond the archive" in refused(ledger.recover(target="lsn", target_value="F/0", **stop))
+    assert cluster.accepts_connections()
+    assert ledger.files() == ["main"]
+
+
+def test_another_cluster_is_not_written_over_and_room_is_counted(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    ledger.backup()
+    there: dict[str, Any] = {"target": "latest", "instance": "other", "data_directory": "/small/pg/other"}
+    sentence = refused(ledger.recover(**there))
+    assert "beside the present data the recovery needs" in sentence
+    assert "150.0 MiB free" in sentence
+    cluster.drop()
+    other = Cluster.create(ledger.node, start=False)
+    own = ledger.node.exec(["head", "-c8", f"{other.data_directory}/global/pg_control"]).stdout
+    sentence = refused(ledger.recover(target="latest"))
+    assert "holds another cluster" in sentence
+    assert own == ledger.node.exec(["head", "-c8", f"{other.data_directory}/global/pg_control"]).stdout
+    replaces = sentence.rsplit("replaces: '", 1)[1].partition("'")[0]
+    assert made(ledger.recover(target="latest", replaces=replaces))["changed"]
+    assert other.psql("SELECT count(*) FROM ledger") == "100"
+
+
+def test_a_target_that_is_missed_leaves_everything_as_it_was(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    ledger.backup()
+    ledger.archived()
+    sentence = ledger.recover(target="name", target_value="never made", running_server="stop_last").failure
+    assert "recovery ended before configured recovery target was reached" in sentence
+    assert "was not touched" in sentence
+    assert cluster.psql("SELECT count(*) FROM ledger") == "100"
+    # So does a question whose answer is not true.
+    asked: dict[str, Any] = {"target": "immediate", "running_server": "stop_last"}
+    false = [{"name": "no rows", "query": "SELECT count(*) = 0 FROM ledger"}]
+    assert "does not pass 'no rows'" in ledger.recover(checks=false, **asked).failure
+    assert cluster.psql("SELECT pg_is_in_recovery()") == "f"
+    assert made(ledger.recover(**asked))["timeline"] == 2
+    assert ledger.files() == ["main", *ledger.aside]
+
+
+def test_a_missing_file_of_wal_is_not_taken_for_the_end(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    ledger.backup()
+    cluster.psql("INSERT INTO ledger (who) VALUES (1)")
+    hole = ledger.archived()
+    cluster.psql("INSERT INTO ledger (who) VALUES (2)")
+    ledger.archived()
+    cluster.psql("INSERT INTO ledger (who) VALUES (3)")
+    ledger.archived()
+    ledger.node.exec(["sh", "-c", f"find {REPOSITORY}/archive -name '{hole}-*' -delete"])
+    cluster.drop()
+    sentence = ledger.recover(target="latest").failure
+    assert "WAL in between is missing or damaged" in sentence
+
+
+# -- killed ----------------------------------------------------------------------
+
+
+PLACES = (
+    "._recovery.repository:Repository.restore",
+    "._recovery.proof:Prover.prove",
+    "._recovery.trial:Trial.until_stopped",
+    "._recovery.trial:Trial.promote",
+    "._recovery.trial:Trial.stop",
+    "._recovery.exchange:aside",
+    "._recovery.exchange:put",
+    "._recovery.exchange:start",
+    "._recovery.exchange:clear",
+)
+
+
+@pytest.mark.parametrize("running", ["stop", "stop_last"])
+def test_a_run_that_ends_anywhere_is_finished_by_the_next(ledger: Backed, running: str) -> None:
+    """All places one after the other in one recovery: each run dies a little later than the one before."""
+    cluster = ledger.cluster
+    ledger.backup()
+    target = ledger.now()
+    cluster.psql("INSERT INTO ledger (who) VALUES (5)")
+    asked: dict[str, Any] = {"target": "time", "target_value": target, "running_server": running}
+    stop = "._recovery.exchange:stop"
+    last = PLACES.index("._recovery.exchange:aside")
+    for place in (stop, *PLACES) if running == "stop" else (*PLACES[:last], stop, *PLACES[last:]):
+        ended = ledger.recover(die=Interrupt((place,)), **asked)
+        assert ended.killed, (place, ended.text)
+    done = made(ledger.recover(**asked))
+    assert cluster.psql("SELECT count(*) FROM ledger") == "100"
+    assert done["timeline"] == 2
+    assert ledger.files() == ["main", *ledger.aside]
+    assert len(ledger.aside) == 1
+    assert not made(ledger.recover(**asked))["changed"]
+    assert ledger.node.exec(["pgrep", "-f", "trial.conf"], check=False).returncode == 1

@@ -1,0 +1,177 @@
+"""From what was found to the steps of a recovery, or to what speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._controldata import Control
+from ansible_collections.runbook.postgres.plugins.module_utils._history import Branch
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import read
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, choose
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Data, Host, Server
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import (
+    EXCHANGING,
+    PROVEN,
+    RESTORING,
+    Mark,
+    Place,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan import (
+    Course,
+    done_before,
+    plan_recovery,
+    promotes_paused,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Target
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import Wanted
+
+from .listing import CLUSTER, STANZA, backup, listing
+
+PLACE = Place(15, "main", Path("/var/lib/postgresql/15/main"))
+BACKUP = backup("F1", 1000, "000000010000000000000003", "0/3000100")
+KNOWN = read(listing(BACKUP), STANZA, 15, None)
+WANTED = Wanted(PLACE, Target("latest"), STANZA, running_server="stop", stamp="20260131T120000Z")
+DATA = Data("15", Control(str(CLUSTER), "in production", Branch(1, "0/5000000")), standby=False)
+EMPTY = Host(installed=True, free_bytes=1 << 40)
+HERE = replace(EMPTY, data=DATA, registered=str(PLACE.data))
+SERVER = Server(in_recovery=False, archives=True, now=5000.0)
+RUNS = replace(HERE, server=SERVER)
+
+
+def mark(phase: str, wanted: Wanted = WANTED) -> Mark:
+    return Mark(wanted.request, str(CLUSTER), "20260131T110000Z", phase, "F1")
+
+
+def course(wanted: Wanted, host: Host, archive: Archive = Archive(1), now: float = 5000.0) -> Course:  # noqa: B008
+    return plan_recovery(wanted, host, KNOWN, archive, choose(wanted.target, KNOWN, archive, wanted.label), now)
+
+
+def kinds(wanted: Wanted, host: Host) -> str:
+    plan = course(wanted, host).plan
+    assert not plan.refusals
+    return " ".join(step.kind for step in plan.changes)
+
+
+def refusal(wanted: Wanted, host: Host, archive: Archive = Archive(1)) -> str:  # noqa: B008
+    plan = course(wanted, host, archive).plan
+    assert not plan.changes
+    assert all(each.endswith(".") for each in plan.refusals)
+    return " ".join(plan.refusals)
+
+
+BACK_THEN = replace(WANTED, target=Target("lsn", "0/4000000"), running_server="stop_last")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "host", "steps"),
+    [
+        (WANTED, EMPTY, "restore prove place register start"),
+        (WANTED, HERE, "restore prove aside place start"),
+        (WANTED, RUNS, "stop restore prove aside place start"),
+        (BACK_THEN, RUNS, "restore prove stop aside place start"),
+        (replace(BACK_THEN, target=Target("lsn", "0/F000000")), RUNS, "archive restore prove stop aside place start"),
+        (WANTED, replace(HERE, restored=True, mark=mark(RESTORING)), "end restore prove aside place start"),
+        (WANTED, replace(RUNS, restored=True, mark=mark(PROVEN)), "stop aside place start"),
+        (WANTED, replace(HERE, restored=True, mark=mark(EXCHANGING)), "aside place start"),
+        (WANTED, replace(HERE, data=None, restored=True, mark=mark(EXCHANGING)), "place start"),
+        (WANTED, replace(RUNS, mark=mark(EXCHANGING)), "start"),
+        (WANTED, replace(EMPTY, data=DATA, half_registered=True, mark=mark(EXCHANGING)), "register start"),
+        # Another request: what a killed run restored is used, what it proved is not.
+        (BACK_THEN, replace(RUNS, restored=True, mark=mark(PROVEN)), "end restore prove stop aside place start"),
+    ],
+)
+def test_the_steps(wanted: Wanted, host: Host, steps: str) -> None:
+    assert kinds(wanted, host) == steps
+
+
+OTHER = replace(DATA, control=Control("5", "shut down", Branch(1, "0/1")))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "host", "words"),
+    [
+        (WANTED, replace(EMPTY, installed=False), "install postgresql-15"),
+        (WANTED, replace(HERE, registered="/srv/pg"), "has its data in /srv/pg"),
+        (WANTED, replace(HERE, mounted=True), "is a mount point"),
+        (WANTED, replace(HERE, stranger=True), "is not ours"),
+        (WANTED, replace(HERE, free_bytes=1 << 20), "has 1.0 MiB free"),
+        (WANTED, replace(HERE, data=OTHER), "replaces: '5'"),
+        (WANTED, replace(HERE, data=replace(DATA, version="13")), "data of PostgreSQL 13, not 15"),
+        (WANTED, replace(HERE, data=replace(DATA, standby=True)), "is a standby"),
+        (WANTED, replace(HERE, server=Server(in_recovery=True)), "is a standby"),
+        (replace(WANTED, running_server="refuse"), RUNS, "with stop_last it serves"),
+        (replace(WANTED, running_server="stop_last"), RUNS, "there is no end"),
+        (replace(WANTED, end="paused"), HERE, "no point to pause at"),
+        (replace(WANTED, system_identifier="5"), HERE, "5 is wanted"),
+        (WANTED, replace(RUNS, server=replace(SERVER, standbys=("a", "b"))), "a and b stream from instance 15/main"),
+        (BACK_THEN, replace(HERE, mark=mark(EXCHANGING)), "run that one again"),
+        (replace(WANTED, target=Target("lsn", "F/0")), HERE, "beyond the archive"),
+        (replace(WANTED, label="F7"), HERE, "has no backup F7"),
+    ],
+)
+def test_what_speaks_against_it(wanted: Wanted, host: Host, words: str) -> None:
+    assert words in refusal(wanted, host)
+
+
+def test_a_timeline_that_did_not_come_from_ours_has_to_be_named() -> None:
+    host = replace(HERE, data=replace(DATA, control=Control(str(CLUSTER), "x", Branch(3, "0/5"))))
+    assert "is on timeline 3" in refusal(WANTED, host)
+    assert kinds(replace(WANTED, timeline=1), host)
+
+
+def test_consent_is_enough() -> None:
+    followed = replace(RUNS, server=replace(SERVER, standbys=("a",), slots=("a",), synchronous="ANY 1 (a)"))
+    plan = course(replace(WANTED, leave_standbys=True), followed).plan
+    assert not plan.refusals
+    assert "made again: a" in plan.warnings[0]
+    assert "commits wait" in plan.warnings[1]
+    assert kinds(replace(WANTED, replaces="5"), replace(HERE, data=OTHER)).startswith("restore")
+
+
+def test_a_server_that_says_nothing_is_told_of() -> None:
+    plan = course(WANTED, replace(RUNS, server=Server())).plan
+    assert "does not answer" in plan.warnings[0]
+
+
+def test_wal_that_never_reached_the_archive_counts() -> None:
+    beyond = replace(WANTED, target=Target("lsn", "0/B000000"))
+    kept = replace(HERE, data=replace(DATA, segments=("00000001000000000000000B",)))
+    assert kinds(beyond, kept).startswith("restore")
+    assert "beyond" in refusal(beyond, replace(HERE, data=replace(DATA, segments=("00000001000000000000000A",))))
+
+
+def state(wanted: Wanted = WANTED, **more: Any) -> Mapping[str, Any]:
+    return {
+        "request": wanted.request,
+        "end": wanted.end,
+        "system_identifier": str(CLUSTER),
+        "timeline": 2,
+        **more,
+    }
+
+
+ON_TWO = replace(HERE, data=replace(DATA, control=Control(str(CLUSTER), "x", Branch(2, "0/5"))))
+
+
+def test_what_was_done_is_not_done_again() -> None:
+    done = replace(ON_TWO, state=state())
+    assert done_before(WANTED, done)
+    assert not done_before(replace(WANTED, again=True), done)
+    assert not done_before(BACK_THEN, done)
+    assert not done_before(WANTED, replace(HERE, state=state()))
+    assert not done_before(WANTED, replace(done, state=state(system_identifier="5")))
+    later = replace(DATA, control=Control(str(CLUSTER), "x", Branch(3, "0/9")), ancestors=((2, "0/7"),))
+    assert done_before(WANTED, replace(done, data=later))
+
+
+def test_a_paused_one_is_only_let_go() -> None:
+    paused = replace(BACK_THEN, end="paused")
+    stands = replace(ON_TWO, server=Server(in_recovery=True), state=state(paused))
+    assert promotes_paused(BACK_THEN, stands)
+    assert not promotes_paused(paused, stands)
+    assert not promotes_paused(WANTED, stands)
