@@ -35,6 +35,8 @@ LONG = (
     "test_archive_faults",
     "test_archive_here",
     "test_archive_refusals",
+    "test_backup_faults",
+    "test_backup_playbook",
     "test_convert_interrupted",
     "test_convert_waits",
     "test_copy",

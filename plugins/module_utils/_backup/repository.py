@@ -13,7 +13,6 @@ with backup.content(backup.manifest.dump, identity) as source: ...
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -22,27 +21,22 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import (
     LOGICAL,
-    Copy,
     Entry,
     Series,
     Verified,
     moment,
-    written,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import NOTHING_KNOWN, State, read_state
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import partial_of, write_text
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import Hashed, hash_of, opened
 
 LATEST = "latest"
-
-# What is learned of a backup after it was made: proofs, and copies of it.
-STATE = "verified.json"
 
 # <database>-<content>-<time>-<random>; hidden ones are under way, left over or on their way out.
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
@@ -52,24 +46,6 @@ def new_id(database: str, content: str, now: datetime, random: str) -> str:
     """Reads well, sorts by time, and is safe in any file system whatever the database is called."""
     readable = re.sub(r"[^A-Za-z0-9_]+", "-", database).strip("-")[:80]
     return f"{readable or 'database'}-{content}-{now.strftime('%Y%m%dT%H%M%SZ')}-{random}"
-
-
-@dataclass(frozen=True)
-class State:
-    """Proofs that held, by level, the last one that did not, and copies elsewhere."""
-
-    proofs: Mapping[str, str]
-    failure: str | None = None
-    failed_at: str | None = None
-    copies: tuple[Copy, ...] = ()
-
-    def to_json(self) -> str:
-        copies = [{"place": each.place, "checked": each.checked, "at": written(each.at)} for each in self.copies]
-        told = {"proofs": dict(self.proofs), "failure": self.failure, "failed_at": self.failed_at, "copies": copies}
-        return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
-
-
-NOTHING_KNOWN = State({})
 
 
 @dataclass(frozen=True)
@@ -260,24 +236,3 @@ def _look(directory: Path) -> Backup | Broken:
             directory, f"{directory} holds backup {found.id}: a backup's directory is named after it, name it so."
         )
     return found
-
-
-def read_state(directory: Path) -> State:
-    """Nothing that cannot be read counts as a proof."""
-    try:
-        told: Any = json.loads((directory / STATE).read_text(encoding="utf-8"))
-        copies = tuple(Copy(each["place"], each["checked"], moment(each["at"])) for each in told["copies"])
-        proofs = {str(level): str(at) for level, at in told["proofs"].items()}
-        for at in proofs.values():
-            moment(at)
-        return State(proofs, told["failure"], told["failed_at"], copies)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return NOTHING_KNOWN
-
-
-def write_state(directory: Path, state: State) -> None:
-    path = directory / STATE
-    write_text(path, partial_of(path), state.to_json())
-    if os.geteuid() == 0:
-        about = os.lstat(directory)
-        os.chown(path, about.st_uid, about.st_gid, follow_symlinks=False)

@@ -18,12 +18,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical i
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import Prover
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Wanted
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.take import Taken, Taking
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
-    Backup,
-    open_backup,
-    read_state,
-    write_state,
-)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, open_backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import read_state, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import remove_far, tree_copied

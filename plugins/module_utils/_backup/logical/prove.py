@@ -18,12 +18,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.d
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import by_restore
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import PROGRESS
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
-    Backup,
-    State,
-    read_state,
-    write_state,
-)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import State, read_state, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
 

@@ -43,12 +43,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.place imp
     sync,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
-    Backup,
-    State,
-    new_id,
-    write_state,
-)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, new_id
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import State, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._command import run
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session

@@ -12,12 +12,14 @@ import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Copy, Verified, moment
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
-    NOTHING_KNOWN,
-    STATE,
     Repository,
-    State,
     new_id,
     open_backup,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import (
+    NOTHING_KNOWN,
+    STATE,
+    State,
     read_state,
     write_state,
 )

@@ -1,0 +1,274 @@
+"""Whatever happens to a run or to its files: what bears a backup's name is one, or is named for what it is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import seal
+from tests.integration import inside
+from tests.integration.backups import DATABASE, FAR, PLACE, Backups
+
+# Each statement, each call that changes a file, and each program.
+POINTS = (
+    "._session:Session.fetch",
+    "._stream.writing:FileSink.write",
+    "._stream.writing:FileSink.close",
+    "._command:Program.__init__",
+    "._backup.logical.watch:Watch.measure",
+    "os:fsync",
+    "os:chown",
+    "shutil:rmtree",
+    "pathlib:Path.rename",
+    "pathlib:Path.unlink",
+    "pathlib:Path.mkdir",
+)
+MOST_POINTS = 400
+STEP = 7
+
+
+def assert_what_is_named_is_whole(kept: Backups) -> list[str]:
+    told = kept.info(checksum=True)
+    assert told["broken"] == []
+    assert [each["problems"] for each in told["backups"]] == [[]] * len(told["backups"])
+    assert {each["id"] for each in told["backups"]} == set(kept.visible())
+    for name in kept.visible(FAR):
+        if kept.node.exec(["test", "-e", f"{FAR}/{name}/manifest.json"], check=False).returncode == 0:
+            for each in kept.manifest(f"{FAR}/{name}")["files"]:
+                assert kept.files(f"{FAR}/{name}")[each["path"]]["sha256"] == each["sha256"]
+    return kept.visible()
+
+
+@pytest.mark.parametrize("form", ["custom", "directory"])
+def test_killed_anywhere_the_next_run_goes_on(kept: Backups, form: str) -> None:
+    kept.options = {"format": form, "retention": {"count": 2}, "verify": "restore", "jobs": 2}
+    kept.options["offsite"] = {"remote": FAR, "retention": {"count": 2}}
+    for _ in range(2):
+        kept.taken()
+    call, ends = 10 + kept.node.release % STEP, []
+    while call < MOST_POINTS:
+        ended = kept.take(die=inside.Interrupt(POINTS, call))
+        if not ended.killed:
+            break
+        ends.append(len(kept.names()))
+        assert len(assert_what_is_named_is_whole(kept)) >= 2
+        call += STEP
+    assert not ended.result.get("failed"), ended.text
+    assert len(ends) >= 10
+    assert max(ends) > 2, "no kill left anything behind"
+    kept.taken()
+    assert len(assert_what_is_named_is_whole(kept)) == 2
+    assert kept.names() == kept.visible()
+    assert kept.names(FAR) == kept.names()
+    assert kept.server.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'runbook_%'") == 0
+
+
+def test_a_disk_that_is_too_small_is_refused_with_numbers_and_one_that_fills_leaves_nothing(kept: Backups) -> None:
+    kept.options = {"destination": "/small/backups", "compression": {"method": "none"}}
+    kept.server.run(
+        "CREATE TABLE public.larger AS SELECT n, repeat(md5(n || ''), 30) FROM generate_series(1, 30000) n",
+        database=DATABASE,
+    )
+    try:
+        refused = kept.take().failure
+        assert "/small/backups has 16.8 MB free and a backup of" in refused
+        assert kept.node.exec(["test", "-e", "/small/backups"], check=False).returncode == 1
+        for form in ("custom", "directory", "plain"):
+            failed = kept.take(format=form, expected_size="1 MB").failure
+            assert "No space left on device" in failed
+            assert failed.count("\n") == 0
+            assert kept.names("/small/backups") == []
+        assert kept.taken(compression={"method": "gzip", "level": 9}, expected_size="1 MB")["taken"]
+    finally:
+        kept.server.run("DROP TABLE public.larger", database=DATABASE)
+
+
+def dump_killed(kept: Backups) -> None:
+    kept.node.exec(["pkill", "-9", "-x", "pg_dump"])
+
+
+def packer_killed(kept: Backups) -> None:
+    kept.node.exec(["pkill", "-9", "-x", "zstd"])
+
+
+def age_killed(kept: Backups) -> None:
+    kept.node.exec(["pkill", "-9", "-x", "age"])
+
+
+def server_gone(kept: Backups) -> None:
+    kept.server.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pg_dump'", database="postgres"
+    )
+
+
+def place_gone(kept: Backups) -> None:
+    kept.node.exec(["rm", "-rf", PLACE])
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (dump_killed, "SIGKILL"),
+        (packer_killed, "zstd"),
+        (age_killed, "age"),
+        (server_gone, "pg_dump"),
+        (place_gone, "No such file"),
+    ],
+)
+def test_a_fault_leaves_nothing_that_looks_like_a_backup(
+    kept: Backups, act: Callable[[Backups], None], words: str
+) -> None:
+    packer = "none" if kept.server.version >= 16 and act is packer_killed else "zstd"
+    if packer == "none":
+        pytest.skip("pg_dump of this version packs by itself")
+    options: dict[str, Any] = {"compression": {"method": "zstd" if act is packer_killed else "none"}}
+    options |= {"recipients": [kept.keys[0]]} if act is age_killed else {}
+    place = inside.Interrupt(("._backup.logical.watch:Watch.measure",))
+    with kept.enlarged(), inside.held(kept.node, "pg_backup", kept.wish(**options), place) as held:
+        act(kept)
+        ended = held.finish()
+    assert words in ended.failure
+    assert ended.failure.count("\n") == 0
+    assert kept.names() == []
+    assert kept.taken(**options)["taken"]
+
+
+def test_two_at_once(kept: Backups) -> None:
+    place = inside.Interrupt(("._backup.logical.watch:Watch.measure",))
+    with kept.enlarged(), inside.held(kept.node, "pg_backup", kept.wish(), place) as held:
+        second = kept.take()
+        assert "Another run is at work on backups of database" in second.failure
+        # Who only looks is not kept out, takes nothing of it for a leftover, and sees how far it is.
+        looked = kept.taken(check=True)
+        assert [step for step in looked["steps"] if step.startswith("remove")] == []
+        first = held.finish()
+    assert first.code == 0, first.text
+    assert kept.names() == [first.result["id"]]
+
+
+def test_progress_is_seen_from_elsewhere(kept: Backups) -> None:
+    place = inside.Interrupt(("._backup.logical.take:Taking._proven",))
+    with inside.held(kept.node, "pg_backup", kept.wish(), place) as held:
+        [running] = kept.info()["running"]
+        assert running["phase"] == "dump"
+        assert 0 <= running["percent"] < 100
+        held.finish()
+    assert kept.info()["running"] == []
+
+
+def test_a_clock_that_was_set_back(kept: Backups) -> None:
+    ahead = kept.taken()
+    told = kept.manifest(ahead["path"])
+    told["started"] = told["finished"] = "2099-01-01T00:00:00Z"
+    told["seal"] = seal(told)
+    kept.node.write(f"{ahead['path']}/manifest.json", json.dumps(told), owner="postgres:postgres", mode="0600")
+    done = kept.taken(max_age="1 day", retention={"count": 1})
+    assert done["taken"]
+    assert "a clock was or is wrong" in done["warnings"][0]
+    assert [each["id"] for each in done["removed"]] == [ahead["id"]]
+    assert kept.manifest(done["path"])["number"] == 2
+
+
+def flipped(kept: Backups, path: str) -> None:
+    kept.altered(path, "data[len(data) // 2] ^= 1")
+
+
+def shortened(kept: Backups, path: str) -> None:
+    kept.node.exec(["truncate", "-s", "-1", path])
+
+
+def lost(kept: Backups, path: str) -> None:
+    kept.node.exec(["rm", path])
+
+
+@pytest.mark.parametrize("form", ["custom", "directory"])
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [(flipped, "does not hold what was written"), (shortened, "bytes where"), (lost, "lacks its file")],
+)
+def test_each_damage_is_found_and_named(
+    kept: Backups, harm: Callable[[Backups, str], None], words: str, form: str
+) -> None:
+    done = kept.taken(format=form)
+    for each in kept.manifest(done["path"])["files"]:
+        before = kept.node.exec(["cp", "-a", done["path"], f"{PLACE}/.held"])
+        assert before.returncode == 0
+        harm(kept, f"{done['path']}/{each['path']}")
+        [told] = kept.info(checksum=True)["backups"]
+        [problem] = told["problems"]
+        assert words in problem
+        assert f" {each['path']}" in problem
+        kept.node.exec(["rm", "-rf", done["path"]])
+        kept.node.exec(["mv", f"{PLACE}/.held", done["path"]])
+    assert kept.info(checksum=True)["backups"][0]["problems"] == []
+
+
+def test_an_edited_manifest_is_named_and_not_relied_on(kept: Backups) -> None:
+    done = kept.taken()
+    kept.altered(f"{done['path']}/manifest.json", "data[:] = data.replace(b'\"number\": 1,', b'\"number\": 9,')")
+    [broken] = kept.info()["broken"]
+    assert "it was edited or damaged" in broken["problem"]
+    again = kept.taken(max_age="1 day")
+    assert again["taken"]
+    assert "it was edited or damaged" in again["warnings"][0]
+
+
+def test_a_remote_that_fails_keeps_the_backup_and_the_next_run_copies_it(kept: Backups) -> None:
+    failed = kept.take(offsite={"remote": "nowhere:at/all"})
+    assert "nowhere:at/all" in failed.failure
+    failed = kept.take(offsite={"remote": "/proc/nowhere"})
+    assert "/proc/nowhere" in failed.failure
+    [name] = kept.visible()
+    done = kept.taken(offsite={"remote": FAR}, max_age="1 day")
+    assert (done["taken"], done["id"]) == (False, name)
+    assert kept.visible(FAR) == [name]
+
+
+def test_rows_that_are_hidden_and_tables_that_may_not_be_read_are_refused(kept: Backups) -> None:
+    kept.server.run("DROP ROLE IF EXISTS reader", "CREATE ROLE reader LOGIN PASSWORD 'reader'", database="postgres")
+    login: dict[str, Any] = {"login_host": "127.0.0.1", "login_user": "reader", "login_password": "reader"}
+    try:
+        assert "superusers" in kept.take(**login, content="schema").failure
+        refused = kept.take(**login, globals="without_passwords").failure
+        assert 'may not read o\'dd.t "a" * and 3 more' in refused
+        kept.server.run(
+            "GRANT SELECT ON public.orders TO reader",
+            "ALTER TABLE public.orders ENABLE ROW LEVEL SECURITY",
+            database=DATABASE,
+        )
+        refused = kept.take(**login, globals="none", tables=["public.orders"]).failure
+        assert "hides rows of public.orders" in refused
+        assert kept.names() == []
+    finally:
+        kept.server.run(
+            "ALTER TABLE public.orders DISABLE ROW LEVEL SECURITY",
+            "DROP OWNED BY reader",
+            "DROP ROLE reader",
+            database=DATABASE,
+        )
+
+
+def test_a_table_that_is_locked_is_waited_for_no_longer_than_said(kept: Backups) -> None:
+    with kept.server.connect(DATABASE) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("LOCK TABLE public.orders")
+        refused = kept.take(lock_timeout=0.5).failure
+    assert "lock" in refused
+    assert kept.names() == []
+
+
+def test_owned_by_another(kept: Backups) -> None:
+    done = kept.taken(user="root", owner="backup", login_host="127.0.0.1", **root(kept))
+    names = kept.node.exec(["find", PLACE, "-not", "-user", "backup", "-not", "-name", "*.lock"]).stdout
+    assert names == ""
+    wish = {"state": "verified", "max_age": "0", "verify": "list"}
+    assert kept.taken(user="root", **wish)["changed"]
+    assert kept.node.exec(["find", done["path"], "-not", "-user", "backup"]).stdout == ""
+
+
+def root(kept: Backups) -> dict[str, Any]:
+    parameters = kept.server.parameters("postgres")
+    return {"login_user": parameters["user"], "login_password": parameters["password"]}
