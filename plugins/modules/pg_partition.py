@@ -426,7 +426,7 @@ tables:
     longest_attempt_seconds:
       description:
         - The longest that one attempt at a step took, waiting for its locks included; null in check mode and
-          where nothing was to be done. Of a conversion this includes steps that keep nobody waiting.
+          where nothing was to be done. Of a conversion it is that of the change itself.
       type: float
       returned: always
     warnings:

@@ -50,6 +50,8 @@ def test_copy_gives_each_row_its_partition(numbers: Partitions) -> None:
     told = result["tables"][0]
     assert told["converted"] == {"how": "copy", "kept_as": "t_before", "widened": [], "rows": 230}
     assert told["created"] == numbers.names("t") == ["t_p0", "t_p100", "t_p200", "t_p300", "t_p400"]
+    [change] = [each["seconds"] for each in told["steps"] if each["step"].startswith("put the copy in the place")]
+    assert told["longest_attempt_seconds"] == pytest.approx(change, abs=0.02)
     assert numbers.rows("SELECT tableoid::regclass::text, count(*) FROM t GROUP BY 1 ORDER BY 1") == [
         ("t_p0", 80),
         ("t_p100", 100),

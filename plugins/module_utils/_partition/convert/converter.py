@@ -53,12 +53,15 @@ class Converter:
     def __init__(self, session: Session, lock_seconds: float, retries: int, batch: int) -> None:
         self._session = session
         self._patience = Patience(lock_seconds, retries)
+        # For steps that may take long because nobody waits for them.
+        self._leisure = Patience(lock_seconds, retries)
         self._enveloper = Enveloper(session, self._patience.milliseconds)
         self._copier = Copier(session, batch, lock_seconds, retries)
         self.done: list[Taken] = []
 
     @property
     def longest_attempt_seconds(self) -> float:
+        """Of the change itself, for which others wait."""
         return self._patience.longest_attempt_seconds
 
     @property
@@ -89,12 +92,13 @@ class Converter:
             Finish: self._finish,
         }
         started, rows = time.monotonic(), [0]
+        patience = self._patience if isinstance(step, (Envelop, Exchange)) else self._leisure
 
         def act() -> None:
             rows[0] += ways[type(step)](step) or 0
 
         try:
-            attempts = self._patience.tried(step.sentence, act)
+            attempts = patience.tried(step.sentence, act)
         except TookTooLong:
             raise
         except QueryFailed as error:
@@ -122,4 +126,4 @@ class Converter:
         Finisher(self._session, lambda act: self._once_more(step, act)).finish(step.schema, step.name)
 
     def _once_more(self, step: Finish, act: Callable[[], None]) -> None:
-        self._patience.tried(step.sentence, act)
+        self._leisure.tried(step.sentence, act)
