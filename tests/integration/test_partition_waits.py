@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import threading
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.waiting import wait_until
-from tests.integration.partitions import Partitions
+from tests.integration.partitions import DATABASE, Partitions
 from tests.integration.traffic import traffic
 
 TABLE = "CREATE TABLE {name} (k bigint NOT NULL, at timestamptz DEFAULT now()) PARTITION BY RANGE (k)"
@@ -48,6 +52,36 @@ def test_traffic_flows_while_partitions_come_and_go(partitions: Partitions, defa
     assert toll.longest_seconds <= LOCK_TIMEOUT + 1
     assert partitions.value("SELECT count(*) FROM t") == before + toll.inserted - 190
     assert toll.transactions > 50
+
+
+def test_no_row_is_lost_while_partitions_are_archived(partitions: Partitions, tmp_path: Path) -> None:
+    """What was there, and what came meanwhile, is afterwards in the table or in an archive; the standby agrees."""
+    table(partitions, "t", 30)
+    wish = {"table": "t", "interval": "10", "ahead": 2, "retention": "100", "on_expiry": "archive"}
+    archive = {"destination": str(tmp_path / "archive"), "compression": "gzip"}
+    before = Counter(key for (key,) in partitions.rows("SELECT k FROM t"))
+    insert = "INSERT INTO t SELECT 290 + (random() * 8)::int"
+    with traffic(partitions, insert, "SELECT count(*), max(k) FROM t") as toll:
+        result = partitions({**wish, "archive": archive}, lock_timeout=LOCK_TIMEOUT, retries=20)
+    assert not result.get("failed"), result
+    archives = result["tables"][0]["archives"]
+    assert len(archives) == len(result["tables"][0]["dropped"]) == 19
+    assert toll.failures == []
+    assert toll.longest_seconds <= LOCK_TIMEOUT + 1
+    kept: Counter[int] = Counter()
+    for told in archives:
+        with gzip.open(told["file"], "rt") as file:
+            kept.update(int(row["k"]) for row in csv.DictReader(file))
+    there = Counter(key for (key,) in partitions.rows("SELECT k FROM t"))
+    assert sum(there.values()) + sum(kept.values()) == sum(before.values()) + toll.inserted
+    # All that left is what was there before, each row once; all that stays holds the rest of it.
+    assert kept == Counter({key: number for key, number in before.items() if key < 190})
+    assert not before - kept - there
+    count = "SELECT count(*) FROM t"
+    wait_until(
+        "the standby has the same rows",
+        lambda: partitions.server.value(count, database=DATABASE, standby=True) == partitions.value(count),
+    )
 
 
 def test_a_table_that_is_held_does_not_keep_the_others(partitions: Partitions) -> None:
