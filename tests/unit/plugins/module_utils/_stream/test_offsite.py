@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import NotOffsite, copied
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import (
+    NotOffsite,
+    copied,
+    far_directories,
+    remove_far,
+    tree_copied,
+)
 
 CONTENT = b"an archive" * 1000
 
@@ -87,3 +93,105 @@ def test_what_rclone_refuses_is_told(file: Path, tmp_path: Path, monkeypatch: py
     rclone(tmp_path, monkeypatch, "[]", code=3)
     with pytest.raises(NotOffsite, match="did not take the copy: rclone failed with exit code 3"):
         copied(file, "vault:")
+
+
+# A remote in a directory: what rclone is asked for by backups, and no more.
+TREE = """#!/usr/bin/env python3
+import hashlib, json, os, pathlib, shutil, sys
+verb, words = sys.argv[1], sys.argv[2:]
+options = dict(word.split("=", 1) for word in words if word.startswith("--") and "=" in word)
+paths = [word.replace(":", "/", 1) if not word.startswith("/") else word for word in words if word[0] != "-"]
+far = pathlib.Path("{far}")
+paths = [pathlib.Path(path) if path.startswith("/") else far / path for path in paths]
+if verb == "copy" and "--files-from-raw" in options:
+    for name in open(options["--files-from-raw"]).read().split():
+        (paths[1] / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(paths[0] / name, paths[1] / name)
+elif verb == "copy":
+    if not paths[0].is_dir():
+        sys.exit(3)
+    for each in paths[0].glob("*/*"):
+        if each.name in ("manifest.json", "removing"):
+            (paths[1] / each.parent.name).mkdir(exist_ok=True)
+            shutil.copy(each, paths[1] / each.parent.name / each.name)
+elif verb == "copyto":
+    shutil.copy(paths[0], paths[1])
+elif verb == "lsjson":
+    place = paths[0] if paths[0].is_dir() else paths[0].parent
+    found = [each for each in place.rglob("*") if each.is_file() and (paths[0].is_dir() or each == paths[0])]
+    told = [{"Path": str(each.relative_to(place)),
+             "Hashes": {"sha256": hashlib.sha256(each.read_bytes()).hexdigest()} if "{hashes}" else {}}
+            for each in found]
+    print(json.dumps(told))
+elif verb == "cat":
+    sys.stdout.buffer.write(paths[0].read_bytes())
+elif verb == "rcat":
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    paths[0].write_text(sys.stdin.read())
+elif verb == "delete":
+    include, exclude = options.get("--include"), options.get("--exclude")
+    for each in sorted(paths[0].rglob("*")):
+        name = "/" + str(each.relative_to(paths[0]))
+        if each.is_file() and (include is None or name == include) and name != exclude:
+            if "{stops}" and name == "{stops}":
+                sys.exit(1)
+            each.unlink()
+elif verb == "rmdirs":
+    shutil.rmtree(paths[0])
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A directory to be copied, with its manifest."""
+    place = tmp_path / "one"
+    (place / "dump").mkdir(parents=True)
+    for name in ("dump/1.dat", "globals.sql", "manifest.json"):
+        (place / name).write_text(name)
+    return place
+
+
+def far_tree(tmp_path: Path, patch: pytest.MonkeyPatch, hashes: str = "yes", stops: str = "") -> Path:
+    text = TREE.replace("{far}", str(tmp_path / "far")).replace("{hashes}", hashes).replace("{stops}", stops)
+    program = tmp_path / "bin" / "rclone"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(text)
+    program.chmod(0o755)
+    patch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path / "far" / "vault" / "pg"
+
+
+SIZES = {"dump/1.dat": 10, "globals.sql": 11, "manifest.json": 13}
+
+
+@pytest.mark.parametrize(("hashes", "how"), [("yes", "sha256"), ("", "sha256 of what was read back")])
+def test_a_tree_is_copied_and_compared(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashes: str, how: str
+) -> None:
+    far = far_tree(tmp_path, monkeypatch, hashes)
+    assert tree_copied(tree, SIZES, "manifest.json", "vault:pg") == how
+    assert {str(each.relative_to(far / "one")) for each in (far / "one").rglob("*") if each.is_file()} == set(SIZES)
+    assert far_directories("vault:pg", "manifest.json") == ({"one": "manifest.json"}, [])
+
+
+def test_a_tree_that_does_not_arrive_is_told(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far_tree(tmp_path, monkeypatch)
+    with pytest.raises(NotOffsite, match="did not take the copy"):
+        tree_copied(tree, {**SIZES, "more": 1}, "manifest.json", "vault:pg")
+
+
+def test_what_is_removed_there_is_gone_or_marked(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = far_tree(tmp_path, monkeypatch)
+    tree_copied(tree, SIZES, "manifest.json", "vault:pg")
+    far_tree(tmp_path, monkeypatch, stops="/globals.sql")
+    with pytest.raises(NotOffsite, match="could not be removed"):
+        remove_far("vault:pg", "one", "manifest.json")
+    assert far_directories("vault:pg", "manifest.json") == ({}, ["one"])
+    far_tree(tmp_path, monkeypatch)
+    remove_far("vault:pg", "one", "manifest.json")
+    assert not (far / "one").exists()
+
+
+def test_a_remote_that_is_not_there_yet_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far_tree(tmp_path, monkeypatch)
+    assert far_directories("vault:pg", "manifest.json") == ({}, [])
