@@ -260,6 +260,17 @@ def test_a_table_that_is_locked_is_waited_for_no_longer_than_said(kept: Backups)
     assert kept.names() == []
 
 
+def test_a_proof_that_this_server_cannot_give_is_refused(kept: Backups) -> None:
+    standby: dict[str, Any] = {"login_port": kept.server.standby.port}
+    assert "is a standby" in kept.take(**standby, verify="restore").failure
+    assert kept.names() == []
+    assert kept.taken(**standby, verify="list")["taken"]
+    failed = kept.take(**standby, state="verified", verify="restore", max_age="0").failure
+    assert "could not be created on this server" in failed
+    # It is the server that could not: the backup is as good as before.
+    assert kept.info()["backups"][0]["problems"] == []
+
+
 def test_owned_by_another(kept: Backups) -> None:
     done = kept.taken(user="root", owner="backup", login_host="127.0.0.1", **root(kept))
     names = kept.node.exec(["find", PLACE, "-not", "-user", "backup", "-not", "-name", "*.lock"]).stdout

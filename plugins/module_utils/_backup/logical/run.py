@@ -62,6 +62,7 @@ def backed_up(module: Module) -> None:
         packed = packing(wish.format, wish.method, wish.level, tools.major)
         preflight.refuse_unfit(wish, packed)
         preflight.refuse_hidden_passwords(wish, found)
+        preflight.refuse_to_restore_on_a_standby(wish, found)
         _refuse_too_full(wish, found)
         with _destination(module, wish, owner):
             repository = Repository(wish.destination)

@@ -18,7 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.v
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import DIRECTORY, PLAIN, Origin
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
 
 PREFIX = "runbook_verify_"
@@ -70,10 +70,20 @@ def _scratch(session: Session, origin: Origin) -> Iterator[str]:
     name = f"{PREFIX}{secrets.token_hex(6)}"
     session.fetch(NAMED, {"name": name})
     try:
-        session.fetch(_created(name, origin, session.major))
+        _create(session, name, origin)
         yield name
     finally:
         _drop(session, name)
+
+
+def _create(session: Session, name: str, origin: Origin) -> None:
+    try:
+        session.fetch(_created(name, origin, session.major))
+    except QueryFailed as error:
+        raise Refused(
+            f"A database to restore into could not be created on this server ({error.sentence}): let the role create "
+            "databases, or verify by list."
+        ) from error
 
 
 def _created(name: str, origin: Origin, major: int) -> object:
