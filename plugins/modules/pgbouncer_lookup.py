@@ -13,7 +13,8 @@ author:
   - runbook.postgres maintainers (@runbook-postgres)
 description:
   - States that a role exists which PgBouncer logs in as, and that databases have the function it calls there.
-  - The role has no password, it is to log in by certificate. It may call the function and nothing else.
+  - The role has no password, it is to log in by certificate. It may connect to these databases, also where C(PUBLIC)
+    may not, call the function and nothing else.
   - The function answers with the SCRAM secret of one role. It never does for superusers, for roles that replicate,
     for those that cannot log in, and after the end of a password's validity. It belongs to a superuser, runs with a
     fixed C(search_path), and nobody but the role may call it.

@@ -215,6 +215,8 @@ def build(release: int, place: Path) -> Scene:
         "".join(f"CREATE ROLE {role} LOGIN PASSWORD '{passwords[role]}' {more};" for role, more in roles.items())
     )
     primary.psql("CREATE DATABASE shop OWNER app")
+    # As the example's is: nobody connects who was not let in by name.
+    primary.psql("REVOKE CONNECT ON DATABASE shop FROM PUBLIC")
     primary.psql('CREATE DATABASE "it\'s ""odd"" =1" OWNER app')
     standby = primary.clone_standby(nodes["db2"], settings=SETTINGS)
     standby.write_hba(HBA)

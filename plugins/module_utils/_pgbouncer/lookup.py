@@ -4,6 +4,7 @@
 
 """What PgBouncer asks a database for: a role that logs in by certificate, and a function that answers it.
 
+The role may connect by a privilege of its own, since PUBLIC may have lost its.
 The function may read what only a superuser may, so it does nothing else: its
 search_path is fixed, one role may call it, and it is silent about superusers,
 about roles that replicate, and about passwords that have expired.
@@ -43,6 +44,10 @@ FROM pg_catalog.pg_authid WHERE rolname = {role}
 
 _DATABASE = """
 SELECT pg_catalog.json_build_object(
+  'connect', EXISTS (
+    SELECT FROM pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
+    JOIN pg_catalog.pg_authid r ON r.oid = a.grantee
+    WHERE d.datname = pg_catalog.current_database() AND r.rolname = {role} AND a.privilege_type = 'CONNECT'),
   'schema_owner', (
     SELECT pg_catalog.json_build_object('name', o.rolname, 'superuser', o.rolsuper)
     FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_authid o ON o.oid = n.nspowner WHERE n.nspname = {schema}),
@@ -132,7 +137,7 @@ def observe(socket: Socket, role: str, databases: Sequence[str], *, check_mode: 
         raise Refused(
             f"{socket.place} has no database {', '.join(missing)}: have it made first, or leave it out of the list."
         )
-    text = _DATABASE.format(schema=literal(SCHEMA))
+    text = _DATABASE.format(schema=literal(SCHEMA), role=literal(role))
     return State(found, {name: socket.json(text, name) if name in names else None for name in databases})
 
 
@@ -156,7 +161,7 @@ def plan_lookup(state: State, role: str) -> Plan:
         before.append(f"database {name}: {'lookup as wanted' if right else _what_is_there(found)}")
         after.append(f"database {name}: lookup as wanted")
         if not right:
-            changes.append(Statements(f"make the lookup in {name}", name, _lookup_sql(role)))
+            changes.append(Statements(f"make the lookup in {name}", name, _lookup_sql(role, name)))
     return Plan(
         changes=() if refusals else tuple(changes), refusals=tuple(refusals), before=tuple(before), after=tuple(after)
     )
@@ -199,7 +204,8 @@ def _what_is_there(found: Mapping[str, Any] | None) -> str:
 def _is_right(found: Mapping[str, Any], role: str) -> bool:
     functions = found["functions"]
     return (
-        bool(found["schema_owner"])
+        bool(found["connect"])
+        and bool(found["schema_owner"])
         and found["schema_grants"] == [f"{role}:USAGE"]
         and len(functions) == 1
         and functions[0]
@@ -216,7 +222,7 @@ def _is_right(found: Mapping[str, Any], role: str) -> bool:
     )
 
 
-def _lookup_sql(role: str) -> str:
+def _lookup_sql(role: str, database: str) -> str:
     schema, name = identifier(SCHEMA), identifier(role)
     function = f"{schema}.user_lookup(text)"
     return f"""
@@ -225,6 +231,7 @@ DROP FUNCTION IF EXISTS {function};
 CREATE FUNCTION {schema}.user_lookup(wanted text) RETURNS {RESULT}
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $lookup${BODY}$lookup$;
 {_REVOKE}
+GRANT CONNECT ON DATABASE {identifier(database)} TO {name};
 GRANT USAGE ON SCHEMA {schema} TO {name};
 GRANT EXECUTE ON FUNCTION {function} TO {name};
 """

@@ -25,6 +25,7 @@ FUNCTION = {
     "grants": ["pgbouncer"],
 }
 DATABASE: dict[str, Any] = {
+    "connect": True,
     "schema_owner": {"name": "postgres", "superuser": True},
     "schema_grants": ["pgbouncer:USAGE"],
     "functions": [FUNCTION],
@@ -75,6 +76,12 @@ def test_a_function_is_made_right(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("grants", [[], ["pgbouncer:USAGE", "public:USAGE"], ["pgbouncer:CREATE", "pgbouncer:USAGE"]])
 def test_a_schema_is_made_right(grants: list[str]) -> None:
     assert sentences(State(ROLE, {"shop": {**DATABASE, "schema_grants": grants}})) == ["make the lookup in shop"]
+
+
+def test_the_role_may_connect_where_nobody_else_may() -> None:
+    shut = {**DATABASE, "connect": False}
+    (made,) = plan_lookup(State(ROLE, {'sh"op': shut}), "pgbouncer").changes
+    assert 'GRANT CONNECT ON DATABASE "sh""op" TO "pgbouncer"' in made.sql
 
 
 def test_what_is_refused() -> None:
