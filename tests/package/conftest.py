@@ -83,12 +83,17 @@ def ansible(request: pytest.FixtureRequest, tarball: Path, tmp_path_factory: pyt
 
 
 def bring_dependencies(collections: Path) -> None:
-    """Those of galaxy.yml, as the virtualenv has them: nothing is fetched here."""
-    here = next(Path(sys.prefix).glob("lib/python*/site-packages/ansible_collections"))
+    """Those of galaxy.yml."""
     for name in yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["dependencies"]:
-        namespace, _, collection = name.partition(".")
-        (collections / namespace).mkdir(exist_ok=True)
-        (collections / namespace / collection).symlink_to(here / namespace / collection)
+        bring(collections, name)
+
+
+def bring(collections: Path, name: str) -> None:
+    """A collection as the virtualenv has it: nothing is fetched here."""
+    here = next(Path(sys.prefix).glob("lib/python*/site-packages/ansible_collections"))
+    namespace, _, collection = name.partition(".")
+    (collections / namespace).mkdir(exist_ok=True)
+    (collections / namespace / collection).symlink_to(here / namespace / collection)
 
 
 @pytest.fixture

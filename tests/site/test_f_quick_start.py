@@ -1,0 +1,219 @@
+"""The README's quick start, as somebody new to it types it: the example, its addresses edited, and nothing else.
+
+The collection is installed from its tarball, for the oldest ansible-core that it promises to run with.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import pty
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab import inventory, networks
+from lab.checkout import ROOT
+from lab.nodes import Node
+from tests.package.conftest import CORES, Ansible, bring, bring_dependencies
+from tests.site.conftest import booted
+
+FIRST_ADDRESS = 71
+# The example's hosts, and what each is called in the lab.
+HOSTS = {
+    "orders-db1.example.net": "quick-db1",
+    "orders-db2.example.net": "quick-db2",
+    "orders-db3.example.net": "quick-db3",
+    "orders-pool1.example.net": "quick-pool1",
+}
+PRIMARY, SECOND, THIRD, POOLER = HOSTS
+TITLE = "### A cluster from an inventory"
+VAULT_PASSWORD = "opens-the-vault"
+RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
+
+# What people do in an editor: of the example's network they make their own, and into the vault goes a password for
+# each that the files beside it name.
+EDITOR = """\
+#!/usr/bin/python3
+import os, re, sys
+from pathlib import Path
+
+for path in map(Path, sys.argv[1:]):
+    if path.is_relative_to(os.environ["HOME"] + "/inventory") and path.exists() and path.stat().st_size:
+        text = path.read_text()
+        for theirs, ours in EDITS.items():
+            text = re.sub(theirs, ours, text)
+        path.write_text(text)
+    else:
+        files = Path(os.environ["HOME"], "inventory/group_vars/orders").glob("*.yml")
+        names = {name for each in files for name in re.findall(r"vault_\\w+", each.read_text())}
+        path.write_text("".join(f"{name}: secret of {name}\\n" for name in sorted(names - {"vault_"})))
+"""
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Somebody with a home directory, an Ansible, and four hosts."""
+
+    ansible: Ansible
+    nodes: dict[str, Node]
+
+    def types(self, line: str) -> str:
+        """A line of the README, read by a shell at home; whoever asks for the vault's password is told."""
+        home = self.ansible.home
+        terminal, their_end = pty.openpty()
+        process = subprocess.Popen(
+            ["bash", "-c", line],
+            cwd=home,
+            env={
+                "PATH": os.pathsep.join([str(home / "bin"), str(self.ansible.prefix / "bin"), os.environ["PATH"]]),
+                "HOME": str(home),
+                "EDITOR": "editor",
+                "TERM": "dumb",
+                "LANG": "C.UTF-8",
+                "LC_ALL": "C.UTF-8",
+                "ANSIBLE_NOCOLOR": "1",
+                # As the guide advises who finds it slow.
+                "ANSIBLE_PIPELINING": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            stdin=their_end,
+            stdout=their_end,
+            stderr=their_end,
+            start_new_session=True,
+        )
+        os.close(their_end)
+        said = ""
+        for piece in pieces(terminal):
+            said += piece
+            if said.lower().endswith("vault password: "):
+                os.write(terminal, f"{VAULT_PASSWORD}\n".encode())
+        os.close(terminal)
+        assert process.wait() == 0, f"{line}\n{said}"
+        return said
+
+    def superuser(self, host: str, sql: str, database: str = "postgres") -> str:
+        argv = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database]
+        return self.nodes[host].exec(argv, user="postgres", input=sql).stdout.strip()
+
+    def through_the_pooler(self, user: str, database: str, sql: str) -> str:
+        """From a host that has the authority's certificate, with a password and nothing else."""
+        node = self.nodes[POOLER]
+        node.write("/root/.pgpass", f"*:*:*:{user}:secret of vault_{user}_password\n", mode="0600")
+        where = f"host={node.ip} port=6432 user={user} dbname={database}"
+        verified = "sslmode=verify-full sslrootcert=/etc/ssl/postgres/ca.crt"
+        return node.exec(["psql", "-XAtq", f"{where} {verified}", "-c", sql]).stdout.strip()
+
+
+def pieces(terminal: int) -> Iterator[str]:
+    """What is shown on a terminal, until whoever writes to it is gone."""
+    reader = codecs.getincrementaldecoder("utf-8")()
+    while True:
+        try:
+            yield reader.decode(os.read(terminal, 65536)).replace("\r\n", "\n")
+        except OSError:
+            return
+
+
+def lines_of(title: str) -> list[str]:
+    """What a chapter of the README tells to type, without what it says about it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    chapter = re.split(r"^##", text.partition(f"\n{title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    return [line[2:] for line in chapter.splitlines() if line.startswith("$ ")]
+
+
+PREPARING, PLAYS = lines_of(TITLE)[:-2], lines_of(TITLE)[-2:]
+
+
+def changes(told: str) -> dict[str, int]:
+    """How many tasks changed something, by host; of runs in which nobody failed."""
+    found = {host: [int(number) for number in numbers] for host, *numbers in RECAP.findall(told)}
+    assert all(numbers[1:] == [0, 0] for numbers in found.values()), told
+    return {host: numbers[0] for host, numbers in found.items()}
+
+
+@pytest.fixture(scope="module")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    home = tmp_path_factory.mktemp("home")
+    ansible = Ansible(CORES["2.17"], home, home / ".ansible/collections")
+    (home / "ansible.cfg").touch()
+    ansible.succeed("ansible-galaxy", "collection", "build", str(ROOT), "--output-path", str(home))
+    tarball = next(home.glob("runbook-postgres-*.tar.gz"))
+    place = ("-p", str(ansible.collections))
+    ansible.succeed("ansible-galaxy", "collection", "install", str(tarball), "--offline", "--no-deps", *place)
+    bring_dependencies(ansible.collections / "ansible_collections")
+    # How hosts of the lab are entered.
+    for name in ("community.docker", "community.library_inventory_filtering_v1"):
+        bring(ansible.collections / "ansible_collections", name)
+    write_editor(home / "bin/editor")
+    nodes = booted(list(HOSTS.values()), FIRST_ADDRESS, bare=False)
+    yield Newcomer(ansible, {host: nodes[name] for host, name in HOSTS.items()})
+    for node in nodes.values():
+        node.stop()
+
+
+def write_editor(path: Path) -> None:
+    network = networks.address(0).rpartition(".")[0]
+    numbers = {11: FIRST_ADDRESS, 12: FIRST_ADDRESS + 1, 13: FIRST_ADDRESS + 2, 21: FIRST_ADDRESS + 3, 0: 0}
+    edits = {rf"\b192\.0\.2\.{theirs}\b": f"{network}.{ours}" for theirs, ours in numbers.items()}
+    path.parent.mkdir()
+    path.write_text(EDITOR.replace("EDITS", json.dumps(edits)), encoding="utf-8")
+    path.chmod(0o755)
+
+
+@pytest.fixture(scope="module")
+def prepared(newcomer: Newcomer) -> Newcomer:
+    for line in PREPARING:
+        newcomer.types(line)
+    # Beside what the reader edits: the way into a container, where others have their ssh.
+    reach = {host: inventory.connection(name) for host, name in HOSTS.items()}
+    reached = newcomer.ansible.home / "inventory/lab.yml"
+    reached.write_text(json.dumps({"all": {"hosts": reach}}), encoding="utf-8")
+    return newcomer
+
+
+@pytest.fixture(scope="module")
+def built(prepared: Newcomer) -> tuple[dict[str, int], dict[str, int]]:
+    """What the dry run and then the run said."""
+    return changes(prepared.types(PLAYS[0])), changes(prepared.types(PLAYS[1]))
+
+
+def test_the_run_does_as_much_as_the_dry_run_said(built: tuple[dict[str, int], dict[str, int]]) -> None:
+    foretold, done = built
+    assert done == foretold
+    assert all(done[host] for host in HOSTS)
+
+
+@pytest.mark.usefixtures("built")
+def test_again_it_changes_nothing(prepared: Newcomer) -> None:
+    assert set(changes(prepared.types(PLAYS[1])).values()) == {0}
+
+
+@pytest.mark.usefixtures("built")
+def test_the_cluster_does_what_the_example_says(prepared: Newcomer) -> None:
+    streams = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+    assert prepared.superuser(PRIMARY, streams) == "2"
+    table = "SET ROLE orders_owner; CREATE TABLE orders.notes (note text)"
+    prepared.superuser(PRIMARY, table, "orders")
+    prepared.through_the_pooler("orders_app", "orders", "INSERT INTO orders.notes VALUES ('sold')")
+    count = "SELECT count(*) FROM orders.notes"
+    assert prepared.through_the_pooler("orders_analytics", "orders", count) == "1"
+    assert prepared.through_the_pooler("orders_analytics", "orders_ro", "SELECT pg_is_in_recovery()") == "t"
+
+
+@pytest.mark.usefixtures("built")
+def test_the_morning_report_sees_servers_and_pools(prepared: Newcomer) -> None:
+    (line,) = lines_of("### Every morning, every server")
+    # The other cluster of the example is nowhere.
+    told = prepared.types(f"{line} --limit orders_servers -e health_report_dir=reports -e health_fail_on=never")
+    reports = [json.loads((prepared.ansible.home / f"reports/{host}.json").read_text()) for host in (PRIMARY, SECOND)]
+    assert [report["server"]["role"] for report in reports] == ["primary", "standby"], told
+    for report in reports:
+        assert report["metrics"]["pgbouncer"]["pooler"]["max_clients"] == 200
+        # All is seen but what the example asks of tables that nobody made here.
+        assert {each["probe"] for each in report["unavailable"]} == {"outbox_backlog", "orders_in_the_last_hour"}
