@@ -139,6 +139,7 @@ def changes(told: str) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    subprocess.run([str(ROOT / "tools/oldest-core")], check=True)
     home = tmp_path_factory.mktemp("home")
     ansible = Ansible(CORES["2.17"], home, home / ".ansible/collections")
     (home / "ansible.cfg").touch()
