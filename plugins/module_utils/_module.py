@@ -36,15 +36,20 @@ class Module:
             self._ansible.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_MISSING)
         return self
 
-    def session(self, settings: Mapping[str, str] | None = None) -> Session:
-        """A connection by the module's options; in check mode the server itself refuses to write."""
+    def session(self, settings: Mapping[str, str] | None = None, database: str | None = None) -> Session:
+        """A connection by the module's options, or to another database of that server; in check mode the server
+        itself refuses to write."""
         net = {"default_transaction_read_only": "on"} if self.check_mode else {}
         seconds = Deadline(float(self.params.get("connect_timeout") or 10))
-        return Session(libpq_parameters(self.params), seconds, {**(settings or {}), **net}, statement_seconds=3600.0)
+        return Session(self._parameters(database), seconds, {**(settings or {}), **net}, statement_seconds=3600.0)
 
-    def copy_connection(self) -> CopyConnection:
+    def _parameters(self, database: str | None) -> dict[str, Any]:
+        given = libpq_parameters(self.params)
+        return given if database is None else {**given, "dbname": database}
+
+    def copy_connection(self, database: str | None = None) -> CopyConnection:
         """Another one by the same options, for streams of rows."""
-        return CopyConnection(libpq_parameters(self.params), int(self.params.get("connect_timeout") or 10))
+        return CopyConnection(self._parameters(database), int(self.params.get("connect_timeout") or 10))
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Values inside of options that are not secret as a whole; Ansible takes them out of all that is said."""

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.properties import Properties
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.properties import parse as parse_properties
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 
 NAME = "manifest.json"
@@ -73,6 +75,8 @@ class Origin:
     # The dump holds what was committed when this was the end of the WAL, give or take what was then under way.
     lsn: str | None
     standby: bool
+    # Who may connect, its settings, its comment; None in a manifest that does not tell.
+    properties: Properties | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,9 @@ def parse(text: str, place: Path) -> Manifest:
 
 
 def _manifest(told: Mapping[str, Any]) -> Manifest:
-    origin = dict(_known(Origin, told["origin"]))
+    origin = dict(_known(Origin, {"properties": None, **told["origin"]}))
+    if origin["properties"] is not None:
+        origin["properties"] = parse_properties(origin["properties"])
     origin["extensions"] = tuple(Extension(**each) for each in origin["extensions"])
     given = dict(_known(Manifest, told))
     given["origin"] = Origin(**_tupled(origin))

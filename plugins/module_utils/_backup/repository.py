@@ -184,8 +184,14 @@ class Repository:
     def broken(self) -> list[Broken]:
         return [each for each in map(_look, self._names()) if isinstance(each, Broken)]
 
-    def find(self, which: str, database: str | None = None, content: str | None = None) -> Backup:
-        """The one with this id, or the latest one without a problem (of this database, with this content)."""
+    def find(
+        self,
+        which: str,
+        database: str | None = None,
+        content: str | None = None,
+        fit: Callable[[Manifest], bool] = lambda _: True,
+    ) -> Backup:
+        """The one with this id, or the latest one without a problem (of this database, with this content, and fit)."""
         if which != LATEST:
             if not _ID.fullmatch(which):
                 raise Refused(f"'{which}' is no id of a backup: give one that {self.place} has, or latest.")
@@ -197,6 +203,7 @@ class Repository:
             for each in self.backups()
             if database in (None, each.manifest.origin.database)
             and content in (None, each.manifest.content)
+            and fit(each.manifest)
             and each.entry().good
         ]
         if not fitting:

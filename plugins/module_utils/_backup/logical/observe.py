@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import properties
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import (
     ALL,
     SCHEMA,
@@ -141,6 +142,7 @@ def read_found(session: Session, tables: Sequence[str], content: str) -> Found:
         roles=tuple(each["name"] for each in session.fetch(ROLES)),
         major=session.major,
         lsn=None,
+        properties=properties.read(session, row["database"]),
     )
     every = tuple(Table(**each) for each in _tables(session))
     chosen, mine = _chosen(session, tables, every)

@@ -1,0 +1,88 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A restore from beginning to end: everything checked first, then the steps, then what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any, Callable
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import source
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.alone import hold
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.observe import observe
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.apply import PartRestorer
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.observe import observe_part
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import plan_part
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.plan import plan_database
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.safety import back_up
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.whole import Outcome, Restorer, Server
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import read_wish
+from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+
+
+class Restore:
+    """One backup and its target: what was found, what is to be done, and what became of it."""
+
+    def __init__(
+        self, options: Mapping[str, Any], server: Server, copy: Callable[[str], CopyConnection], *, alone: bool
+    ) -> None:
+        """Nothing is changed here. alone: no other run may restore into this target until this one has ended."""
+        self._server, self._copy = server, copy
+        backup = source.chosen(options)
+        self._identity = source.key_for(backup, options["identity"])
+        self._wish = read_wish(options, backup.manifest.origin.database)
+        self._archive = Archive(backup, self._identity, server.session.major)
+        self._globals = source.globals_text(backup, self._identity)
+        if alone:
+            hold(server.session, self._wish.target)
+        self._now = datetime.now(timezone.utc)
+        self._lines: list[str] = []
+        self._plan: Plan = self._planned()
+        if self._plan.refusals:
+            raise Refused(" ".join(self._plan.refusals))
+        if self._plan.changed:
+            source.examine(backup, self._identity)
+        self._restorer: Restorer | PartRestorer | None = None
+
+    def _planned(self) -> Plan:
+        server, wish, told = self._server, self._wish, self._archive.backup.manifest
+        place = told.origin.tablespace if wish.keep_tablespaces else "pg_default"
+        named = source.roles_of(self._globals)
+        self._scene = observe(server.session, server.connect, wish.target, place, server.parameters, named)
+        if wish.part is None:
+            return plan_database(wish, told, self._scene, self._now)
+        self._lines = source.contents(self._archive)
+        part = observe_part(server.session, server.connect, wish, self._scene, self._lines)
+        return plan_part(wish, told, self._scene, part, self._now)
+
+    def carry_out(self) -> None:
+        server, archive, wish, scene = self._server, self._archive, self._wish, self._scene
+        take = back_up(server, archive.backup)
+        if wish.part is None:
+            self._restorer = Restorer(server, archive, wish, scene, self._globals, take)
+        else:
+            self._restorer = PartRestorer(server, self._copy, archive, wish, scene, self._lines, self._globals, take)
+        self._restorer.carry_out(self._plan.changes, self._now)
+
+    def result(self) -> dict[str, Any]:
+        """The same shape in check mode, where no steps were taken."""
+        outcome = Outcome() if self._restorer is None else self._restorer.outcome
+        warnings = {"warnings": list(self._plan.warnings)} if self._plan.warnings else {}
+        return {
+            "changed": self._plan.changed if self._restorer is None else bool(outcome.done),
+            "backup": self._archive.backup.id,
+            "target": self._wish.target,
+            "kept": outcome.kept,
+            "safety_backup": outcome.safety,
+            "checks": outcome.checks,
+            "steps": outcome.done,
+            "plan": [step.sentence for step in self._plan.changes],
+            "diff": self._plan.diff(self._wish.target),
+            **warnings,
+        }

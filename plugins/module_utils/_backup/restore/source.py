@@ -1,0 +1,112 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Which backup is meant, and whether it can be relied on: read whole and compared before anything is changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, Repository, open_backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.safety import LABEL
+from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, find
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import Unreadable
+
+
+def chosen(options: Mapping[str, Any]) -> Backup:
+    which = options["backup"]
+    if which.startswith("/"):
+        return open_backup(Path(which))
+    if not options["repository"]:
+        raise Refused("Give repository, the directory that backups are in, or the path of one as backup.")
+    return Repository(Path(options["repository"])).find(which, options["database"], fit=_fit(options))
+
+
+def _fit(options: Mapping[str, Any]) -> Callable[[Manifest], bool]:
+    """What can be the latest: no backup that a restore took of what it replaced, and none that cannot do this."""
+
+    def fits(told: Manifest) -> bool:
+        if told.label == LABEL:
+            return False
+        if options["schemas"] or not options["tables"]:
+            return told.content == manifests.ALL and not told.tables
+        return told.content != manifests.SCHEMA and (not told.tables or _named(told.tables, options["tables"]))
+
+    return fits
+
+
+def _named(held: Sequence[str], wanted: Sequence[str]) -> bool:
+    """As they are written; a table that is written otherwise is found in a backup that is named by its id."""
+    known = {*held, *(each[len("public.") :] for each in held if each.startswith("public."))}
+    return set(wanted) <= known
+
+
+def key_for(backup: Backup, option: str | None) -> Path | None:
+    if not backup.manifest.encrypted:
+        return None
+    find("age", "age")
+    if option is None:
+        raise Refused(
+            f"Backup {backup.id} is encrypted: give identity, the file with the secret key of one of its recipients."
+        )
+    if not os.access(option, os.R_OK) or not Path(option).is_file():
+        raise Refused(f"identity {option} cannot be read by user {os.geteuid()}.")
+    return Path(option)
+
+
+def examine(backup: Backup, identity: Path | None) -> None:
+    """Every file is what its manifest says, and the key fits."""
+    damage = backup.damage()
+    if damage:
+        raise Refused(" ".join(damage))
+    if backup.dump.is_dir():
+        return
+    try:
+        # The beginning is enough to know.
+        with backup.content(backup.manifest.dump, identity) as content:
+            if not content.read(1):
+                content.finish()
+    except (ProgramFailed, Unreadable, OSError) as error:
+        reason = error.sentence if isinstance(error, Problem) else str(error)
+        raise Refused(f"Backup {backup.id} cannot be read: {reason.rstrip('.')}.") from error
+
+
+def globals_text(backup: Backup, identity: Path | None) -> str:
+    """What pg_dumpall said of the roles; small, and it holds hashed passwords."""
+    if backup.manifest.globals is None:
+        return ""
+    try:
+        with backup.content(backup.manifest.globals, identity) as content:
+            parts = list(iter(lambda: content.read(1 << 16), b""))
+            content.finish()
+    except (ProgramFailed, Unreadable, OSError) as error:
+        # Which file is damaged says more than what comes of it.
+        examine(backup, identity)
+        reason = error.sentence if isinstance(error, Problem) else str(error)
+        raise Refused(f"The roles of backup {backup.id} cannot be read: {reason.rstrip('.')}.") from error
+    return b"".join(parts).decode(errors="replace")
+
+
+def contents(archive: Archive) -> list[str]:
+    """What pg_restore lists; nothing for a dump that is no archive."""
+    if not archive.selectable:
+        return []
+    try:
+        return archive.listed()
+    except (ProgramFailed, Unreadable) as error:
+        # Which file is damaged says more than what pg_restore makes of it.
+        examine(archive.backup, archive.identity)
+        raise Refused(f"Backup {archive.backup.id} cannot be listed: {error.sentence.rstrip('.')}.") from error
+
+
+def roles_of(text: str) -> frozenset[str]:
+    return roles.roles_in(text)

@@ -1,0 +1,183 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Take the steps of a whole database's restore; killed anywhere, the next run finishes or begins again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import properties
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import checks, marks, plan
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.databases import Databases
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive, analyze
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Scene
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.swap import Words, swap
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, QueryFailed
+from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
+
+# Take the backup that comes first; returns its id.
+BackUp = Callable[[plan.SafetyBackup], str]
+
+
+class NotRestored(Problem):
+    """The backup did not get its place; what had it still has it."""
+
+
+@dataclass
+class Server:
+    """One session in another database than the target, and the way to more."""
+
+    session: Session
+    connect: Callable[[str], Session]
+    parameters: Mapping[str, Any]
+
+
+@dataclass
+class Outcome:
+    done: list[dict[str, Any]] = field(default_factory=list)
+    checks: dict[str, Any] = field(default_factory=dict)
+    safety: str | None = None
+    kept: str | None = None
+
+
+class Restorer:
+    def __init__(
+        self, server: Server, archive: Archive, wish: Wish, scene: Scene, globals_text: str, back_up: BackUp
+    ) -> None:
+        self._server, self._archive, self._wish, self._scene = server, archive, wish, scene
+        self._globals, self._back_up = globals_text, back_up
+        self._databases = Databases(server.session)
+        self._before = scene.database(wish.target)
+        self._journal = marks.Journal(archive.backup.id, wish.target)
+        self._made: str | None = None
+        self._swapped = False
+        self.outcome = Outcome()
+
+    def carry_out(self, steps: tuple[Any, ...], now: datetime) -> None:
+        ways: dict[type, Callable[[Any], None]] = {
+            plan.Reopen: self._reopen,
+            plan.Discard: lambda step: self._databases.drop(step.database),
+            plan.MakeRoles: self._make_roles,
+            plan.SafetyBackup: self._safety,
+            plan.KeepOut: self._keep_out,
+            plan.Make: self._make,
+            plan.Load: self._load,
+            plan.Check: self._check,
+            plan.Swap: lambda step: self._swap(step, now),
+        }
+        for step in steps:
+            started = time.monotonic()
+            try:
+                ways[type(step)](step)
+            except BaseException as error:
+                self._undo(step)
+                if isinstance(error, (QueryFailed, Problem)):
+                    raise NotRestored(self._told(step, error)) from error
+                raise
+            self.outcome.done.append({"step": step.sentence, "seconds": round(time.monotonic() - started, 3)})
+
+    def _told(self, step: Any, error: Problem) -> str:
+        now = "restored all the same" if self._swapped else "as it was"
+        return f"Could not {step.sentence}: {error.sentence.rstrip('.')}; {self._wish.target} is {now}."
+
+    def _undo(self, step: Any) -> None:
+        """What was half made goes, and who was kept out may come in again; a kill leaves both to the next run."""
+        if self._swapped or isinstance(step, (plan.Reopen, plan.Discard, plan.Swap)):
+            return
+        made = step.database if isinstance(step, plan.Check) else self._made
+        # What made us give up matters more than what is in the way of tidying up, which the next run does.
+        with contextlib.suppress(Problem):
+            if self._journal.limit is not None:
+                self._databases.limit(self._wish.target, self._journal.limit)
+            if made is not None:
+                self._databases.drop(made)
+
+    def _reopen(self, step: plan.Reopen) -> None:
+        self._databases.allow(step.target, True)
+        if step.limit is not None:
+            self._databases.limit(step.target, step.limit)
+            if self._before is not None:
+                # As it was before anybody was kept out.
+                self._before = replace(self._before, limit=step.limit)
+
+    def _make_roles(self, step: plan.MakeRoles) -> None:
+        found = roles.statements(self._globals, set(step.roles), self._scene.roles)
+        with self._server.session.transaction():
+            for statement in found:
+                self._server.session.fetch(statement)
+
+    def _safety(self, step: plan.SafetyBackup) -> None:
+        self.outcome.safety = self._back_up(step)
+        self._journal = replace(self._journal, safety=self.outcome.safety)
+
+    def _keep_out(self, step: plan.KeepOut) -> None:
+        self._journal = replace(self._journal, limit=-1 if self._before is None else self._before.limit)
+        with self._server.session.transaction():
+            self._databases.note(str(self._made), self._journal)
+            self._databases.limit(step.database, 0)
+        self._databases.end_all_but_superusers(step.database)
+
+    def _make(self, step: plan.Make) -> None:
+        origin = self._archive.backup.manifest.origin
+        keep = self._wish.keep_tablespaces and origin.tablespace != "pg_default"
+        self._databases.make(step.database, origin, origin.tablespace if keep else None)
+        self._made = step.database
+        with self._server.session.transaction():
+            self._databases.hide(step.database)
+            self._databases.note(step.database, self._journal)
+
+    def _load(self, step: plan.Load) -> None:
+        options = () if self._wish.keep_tablespaces else ("--no-tablespaces",)
+        self._archive.load(self._server.parameters, step.database, self._wish.jobs, options)
+        analyze(self._server.parameters, step.database, self._scene.major, self._wish.jobs)
+        self._furnish(step.database)
+
+    def _furnish(self, name: str) -> None:
+        """What belongs to the database itself: as the one has it whose place it takes, or had it that was backed up."""
+        wanted = self._properties()
+        owner = self._archive.backup.manifest.origin.owner
+        known = self._scene.roles | self._scene.globals_roles
+        with self._server.session.transaction():
+            for statement in properties.statements(name, wanted, owner, known):
+                self._server.session.fetch(statement)
+
+    def _properties(self) -> properties.Properties:
+        if self._before is not None:
+            return properties.read(self._server.session, self._wish.target)
+        return self._archive.backup.manifest.origin.properties or properties.USUAL
+
+    def _check(self, step: plan.Check) -> None:
+        wanted, told = self._wish.checks, self.outcome.checks
+        rows = self._archive.backup.manifest.rows
+        with self._server.connect(step.database) as session:
+            if wanted.rows and rows is not None:
+                told["rows"] = checks.count(session, rows)
+            told["not_validated"] = checks.constraints(session)
+            if wanted.amcheck:
+                told["amcheck"] = checks.structure(session)
+            if wanted.queries:
+                told["queries"] = checks.ask(session, wanted.queries)
+        found = self._scene.database(step.database)
+        earlier = marks.journal(None if found is None else found.comment)
+        if self._made is None and earlier is not None:
+            # Another run made it and was killed.
+            self._journal = replace(earlier, closed=False)
+            self.outcome.safety = earlier.safety
+        self._journal = replace(self._journal, state=marks.CHECKED)
+        self._databases.note(step.database, self._journal)
+
+    def _swap(self, step: plan.Swap, now: datetime) -> None:
+        wanted = self._properties()
+        limit = wanted.limit if self._journal.limit is None else self._journal.limit
+        swap(self._server.session, step, self._journal, self._before, Words(limit, wanted.comment, now))
+        self._swapped = True
+        self.outcome.kept = step.kept

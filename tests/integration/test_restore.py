@@ -1,0 +1,234 @@
+"""A database is what its backup holds: new, or in the place of another that is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration import inside
+from tests.integration.restores import REPOSITORY, Stage, only
+from tests.integration.servers import Server
+
+SHOP = """
+CREATE TABLE customer (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE orders (id int PRIMARY KEY, customer int REFERENCES customer, amount numeric);
+INSERT INTO customer SELECT n, 'customer ' || n FROM generate_series(1, 100) n;
+INSERT INTO orders SELECT n, 1 + n % 100, n / 7.0 FROM generate_series(1, 1000) n;
+CREATE VIEW spent AS SELECT customer, sum(amount) FROM orders GROUP BY 1;
+"""
+# What is in the way of it.
+LATER = """
+DELETE FROM orders; ALTER DATABASE shop SET work_mem = '5MB'; ALTER DATABASE shop CONNECTION LIMIT 7;
+COMMENT ON DATABASE shop IS 'ours'; REVOKE CONNECT ON DATABASE shop FROM PUBLIC
+"""
+OF_ITSELF = """
+SELECT datconnlimit, datallowconn, has_database_privilege('monitor', oid, 'CONNECT'),
+       shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{name}'
+"""
+BARE: dict[str, Any] = {"replace": True, "safety_backup": False}
+WRONG: dict[str, Any] = {"checks": {"queries": [{"query": "SELECT count(*) FROM orders", "expect": 7}]}}
+
+
+@pytest.fixture
+def stage(installed: Server) -> Stage:
+    stage = Stage(installed.node, installed.primary)
+    stage.clear()
+    stage.psql("CREATE DATABASE shop")
+    stage.psql(SHOP, "shop")
+    return stage
+
+
+def orders(stage: Stage, database: str = "shop") -> int:
+    return int(stage.psql("SELECT count(*) FROM orders", database))
+
+
+def test_a_database_that_is_gone_comes_back(stage: Stage) -> None:
+    backup = stage.back_up("shop")
+    stage.psql("DROP DATABASE shop")
+    checks = {"amcheck": True, "queries": [{"query": "SELECT count(*), true FROM orders", "expect": [[1000, True]]}]}
+    done = stage.done(checks=checks)
+    assert done.result["backup"] == backup
+    assert done.result["checks"]["rows"] == 1100
+    assert done.result["checks"]["queries"][0]["answer"] == [["1000", "true"]]
+    assert stage.psql("SELECT count(*) FROM spent", "shop") == "100"
+    assert stage.psql("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'", "shop") == "0"
+    assert int(stage.psql("SELECT reltuples FROM pg_class WHERE relname = 'orders'", "shop")) == 1000, "not analyzed"
+    assert [name for name in stage.databases() if name.startswith("shop")] == ["shop"]
+
+
+def test_a_database_is_replaced_and_kept_until_told_otherwise(stage: Stage) -> None:
+    stage.back_up("shop")
+    stage.psql(LATER, "shop")
+    assert "replace: true" in stage.restore().failure
+    assert orders(stage) == 0
+    done = stage.done(**BARE)
+    kept = only(stage.kept("shop"))
+    assert done.result["kept"] == kept
+    assert (orders(stage), orders(stage, kept)) == (1000, 0)
+    assert stage.psql("SHOW work_mem", "shop") == "5MB"
+    limit, is_open, may, said = stage.psql(OF_ITSELF.replace("{name}", "shop")).split("|")
+    assert (limit, is_open, may) == ("7", "t", "f")
+    assert said.startswith("ours\n")
+    dropped = stage.restore(**BARE, replaced="drop")
+    assert dropped.result["changed"]
+    assert stage.kept("shop") == []
+
+
+def test_it_is_restored_under_another_name(stage: Stage) -> None:
+    stage.back_up("shop")
+    stage.done(target='sh"op %s; ü')
+    assert orders(stage, 'sh"op %s; ü') == orders(stage) == 1000
+
+
+def test_an_empty_database_is_filled_without_asking(stage: Stage) -> None:
+    stage.back_up("shop")
+    stage.psql("DROP DATABASE shop")
+    stage.psql("CREATE DATABASE shop")
+    stage.done()
+    assert (orders(stage), stage.kept("shop")) == (1000, [])
+
+
+def test_a_wrong_answer_changes_nothing(stage: Stage) -> None:
+    stage.back_up("shop")
+    stage.psql(LATER, "shop")
+    for keep_out in ("during_swap", "during_restore"):
+        told = stage.restore(**BARE, **WRONG, keep_out=keep_out).failure
+        assert "answered 1000, and 7 is expected" in told
+        assert told.endswith("shop is as it was.")
+        assert orders(stage) == 0
+        assert [name for name in stage.databases() if name.startswith("shop")] == ["shop"]
+        assert stage.psql(OF_ITSELF.replace("{name}", "shop")) == "7|t|f|ours"
+
+
+def test_rows_that_are_not_as_many_change_nothing(stage: Stage) -> None:
+    stage.back_up("shop", "--exclude-table-data=customer", "--section=pre-data", "--section=data")
+    stage.psql("DROP DATABASE shop")
+    assert "public.customer has 0 rows, and 100 were backed up" in stage.restore().failure
+    assert "shop" not in stage.databases()
+
+
+def test_sessions_are_ended_and_kept_out(stage: Stage, installed: Server) -> None:
+    stage.back_up("shop")
+    with installed.connect("shop") as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT count(*) FROM orders")
+        during = inside.Interrupt(("._backup.restore.databases:Databases.rename",))
+        with inside.held(stage.node, "pg_restore", stage.arguments(**BARE), during) as run:
+            state = "SELECT datallowconn FROM pg_database WHERE datname = 'shop'"
+            assert stage.psql(state) == "f"
+        assert run.finish().code == 0
+    assert stage.psql(state) == "t"
+    assert stage.psql("SELECT bool_and(datallowconn) FROM pg_database WHERE datname LIKE 'shop%'") == "t"
+
+
+def test_what_is_replaced_is_backed_up_first_and_is_never_the_latest(stage: Stage) -> None:
+    backup = stage.back_up("shop")
+    stage.psql(LATER, "shop")
+    done = stage.done(replace=True)
+    safety = done.result["safety_backup"]
+    assert stage.manifest(safety)["label"] == "safety"
+    assert stage.restore(replace=True).result["backup"] == backup
+    # The way back.
+    stage.done(backup=safety, replace=True, safety_backup=False)
+    assert orders(stage) == 0
+
+
+def test_roles_that_are_missing_are_named_or_made(stage: Stage) -> None:
+    stage.psql("DROP ROLE IF EXISTS seller; CREATE ROLE seller LOGIN PASSWORD 'geheim'")
+    stage.psql("ALTER TABLE orders OWNER TO seller; GRANT SELECT ON customer TO seller", "shop")
+    secret = stage.psql("SELECT rolpassword FROM pg_authid WHERE rolname = 'seller'")
+    stage.back_up("shop")
+    stage.psql("DROP DATABASE shop")
+    stage.psql("DROP ROLE seller")
+    assert "lacks roles that the backup needs: seller" in stage.restore().failure
+    done = stage.done(roles="restore")
+    assert secret not in done.text
+    assert stage.psql("SELECT rolpassword FROM pg_authid WHERE rolname = 'seller'") == secret
+    assert stage.psql("SELECT tableowner FROM pg_tables WHERE tablename = 'orders'", "shop") == "seller"
+    stage.psql("DROP DATABASE shop")
+    stage.psql("DROP ROLE seller")
+
+
+WAYS: list[tuple[str, dict[str, Any]]] = [
+    ("custom", {}),
+    ("custom", {"wrapped": True}),
+    ("plain", {}),
+    ("plain", {"wrapped": True}),
+    ("directory", {}),
+]
+
+
+@pytest.mark.parametrize(("how", "other"), WAYS, ids=str)
+def test_every_format(stage: Stage, how: str, other: dict[str, Any]) -> None:
+    stage.back_up("shop", format=how, **other)
+    stage.done(target="shop2", jobs=2)
+    assert orders(stage, "shop2") == 1000
+
+
+def test_an_encrypted_one_wants_its_key(stage: Stage) -> None:
+    public, identity = stage.keys
+    stage.back_up("shop", recipients=[public], wrapped=True)
+    stage.node.exec(["rm", "-f", "/tmp/wrong-identity"])
+    stage.node.exec(["age-keygen", "-o", "/tmp/wrong-identity"], user="postgres")
+    assert "give identity" in stage.restore(target="shop2").failure
+    assert "cannot be read" in stage.restore(target="shop2", identity="/tmp/wrong-identity").failure
+    assert "shop2" not in stage.databases()
+    stage.done(target="shop2", identity=identity)
+    assert orders(stage, "shop2") == 1000
+
+
+DAMAGES = {
+    "a bit": ("printf '\\001' | dd of=$1/dump.pgdump bs=1 seek=2000 conv=notrunc", "dump.pgdump", "sha256 differs"),
+    "a cut": ("truncate -s -100 $1/dump.pgdump", "dump.pgdump", "bytes where"),
+    "a loss": ("rm $1/globals.sql", "globals.sql", "lacks its file"),
+    "an edit": ('sed -i "s/\\"rows\\": 1000/\\"rows\\": 999/" $1/manifest.json', "manifest.json", "edited or damaged"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("part", [{}, {"tables": ["orders"], "into_schema": "back"}], ids=["whole", "part"])
+def test_damage_is_named_before_anything_is_made(stage: Stage, damage: str, part: dict[str, Any]) -> None:
+    backup = stage.back_up("shop")
+    script, file, words = DAMAGES[damage]
+    stage.node.exec(["sh", "-c", script, "sh", f"{REPOSITORY}/{backup}"])
+    told = stage.restore(backup=backup, **(part or {"target": "shop2"})).failure
+    assert file in told
+    assert words in told
+    assert [name for name in stage.databases() if name.startswith("shop")] == ["shop"]
+
+
+def test_latest_passes_over_what_is_damaged(stage: Stage) -> None:
+    older = stage.back_up("shop")
+    newer = stage.back_up("shop")
+    stage.node.exec(["truncate", "-s", "-100", f"{REPOSITORY}/{newer}/dump.pgdump"])
+    assert stage.restore(target="shop2").result["backup"] == older
+
+
+@pytest.mark.parametrize("call", [1, 2], ids=["when the target is closed", "between the two names"])
+def test_a_run_killed_while_names_change_is_finished_by_the_next(stage: Stage, call: int) -> None:
+    stage.back_up("shop")
+    stage.psql(LATER, "shop")
+    at = inside.Interrupt(("._backup.restore.databases:Databases.rename",), call)
+    assert stage.restore(**BARE, keep_out="during_restore", die=at).killed
+    assert "shop" in stage.databases()
+    stage.done(**BARE, keep_out="during_restore")
+    assert (orders(stage), orders(stage, only(stage.kept("shop")))) == (1000, 0)
+    assert len([name for name in stage.databases() if name.startswith("shop")]) == 2
+    for name in ("shop", only(stage.kept("shop"))):
+        assert stage.psql(OF_ITSELF.replace("{name}", name)).startswith("7|t|f|ours")
+
+
+def test_a_password_is_nowhere_to_be_seen(stage: Stage, installed: Server) -> None:
+    stage.back_up("shop")
+    password = installed.primary.password
+    login = {"login_host": "127.0.0.1", "login_unix_socket": "", "login_password": password}
+    during = inside.Interrupt(("._backup.restore.whole:analyze",))
+    with inside.held(stage.node, "pg_restore", stage.arguments(target="shop2", **login), during) as run:
+        look = (
+            "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; find /tmp -type f | xargs cat"
+        )
+        seen = stage.node.exec(["sh", "-c", look], check=False).stdout
+        assert password not in seen
+    ended = run.finish()
+    assert ended.code == 0, ended.text
+    assert password not in ended.text

@@ -1,0 +1,96 @@
+"""From a backup and a database to the steps that restore a part of it, as tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Extension
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import (
+    PartScene,
+    Unit,
+    plan_part,
+    units_of,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.plan import SafetyBackup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Database
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import Part, Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from tests.unit.plugins.module_utils._backup.backups import manifest
+from tests.unit.plugins.module_utils._backup.restore.test_restore_plan import BACKUP, NOW, SCENE, steps
+
+WISH = Wish("shop", safety=Path("/backups"), part=Part(("orders",)))
+ORDERS = Unit("public", "orders", "public", "orders")
+APP = Unit("app", None, "app", None)
+USUAL = ["Define", "Fill", "CheckPart", "PutInPlace", "Discard"]
+
+
+def planned(*units: Unit, wish: Wish = WISH, scene: PartScene | None = None, **other: Any) -> Plan:
+    scene = replace(scene or PartScene(()), units=units or (ORDERS,))
+    return plan_part(wish, manifest(database="shop", **other), SCENE, scene, NOW)
+
+
+def test_where_tables_and_schemas_go() -> None:
+    tables = (("public", "orders"),)
+    assert list(units_of(Part(("orders",)), tables)) == [ORDERS]
+    assert next(units_of(Part(("orders",), (), "back", "o"), tables)).place == "back.o"
+    assert list(units_of(Part((), ("app",), "app2"), ())) == [Unit("app", None, "app2", None)]
+
+
+def test_what_is_not_there_is_made_without_a_safety_backup() -> None:
+    found = planned()
+    assert steps(found) == USUAL
+    assert found.changes[3].kept == ()
+
+
+def test_what_is_replaced_is_backed_up_and_kept() -> None:
+    found = planned(replace(ORDERS, standing=True), wish=replace(WISH, replace=True))
+    assert steps(found) == ["SafetyBackup", *USUAL]
+    assert found.changes[0] == SafetyBackup("shop", "/backups", ('"public"."orders"',))
+    assert found.changes[4].kept == (("public", "public_before_20260801T020304Z"),)
+    assert found.after[-1] == "schema public_before_20260801T020304Z, kept"
+
+
+def test_nothing_is_done_twice() -> None:
+    restored = replace(ORDERS, standing=True, comment=marks.restored("theirs", BACKUP.id, NOW))
+    assert steps(planned(restored)) == []
+    assert steps(planned(restored, wish=replace(WISH, replace=True, again=True)))[1:] == USUAL
+    kept = PartScene((), kept=("public_before_x",))
+    assert steps(planned(restored, scene=kept)) == []
+    assert steps(planned(restored, scene=kept, wish=replace(WISH, replaced="drop"))) == ["DropStaged"]
+
+
+def test_what_a_killed_run_left_goes_first() -> None:
+    left = PartScene((), staged=(("x", marks.restoring(marks.Journal("b", "shop"))),))
+    scene = replace(SCENE, databases=(Database(naming.scratch("shop"), "postgres"),))
+    found = plan_part(WISH, manifest(database="shop"), scene, replace(left, units=(ORDERS,)), NOW)
+    assert steps(found) == ["DropStaged", "Discard", *USUAL]
+
+
+REFUSED: list[tuple[tuple[Unit, ...], PartScene, dict[str, Any], str]] = [
+    ((replace(ORDERS, standing=True),), PartScene(()), {}, "replace: true"),
+    ((replace(ORDERS, in_backup=False),), PartScene(()), {}, "does not hold public.orders"),
+    ((ORDERS,), PartScene((), there=False), {}, "no database shop"),
+    ((ORDERS,), PartScene((), staged=(("x", "theirs"),)), {}, "in the way"),
+    ((ORDERS,), PartScene(()), {"format": "plain"}, "format plain"),
+    ((ORDERS,), PartScene(()), {"content": "schema"}, "no rows"),
+    ((ORDERS,), PartScene(()), {"major": 16}, "older server"),
+    ((APP,), PartScene(()), {"tables": ("app.t",)}, "no whole schema"),
+    ((APP,), PartScene(()), {"extensions": (Extension("citext", "1", "app"),)}, "holds extensions"),
+]
+
+
+@pytest.mark.parametrize(("units", "scene", "other", "words"), REFUSED)
+def test_what_is_refused(units: tuple[Unit, ...], scene: PartScene, other: dict[str, Any], words: str) -> None:
+    [refusal] = planned(*units, scene=scene, **other).refusals
+    assert words in refusal
+
+
+def test_what_would_go_on_using_it_is_named() -> None:
+    scene = PartScene((), obstacles=("materialized view m",))
+    [refusal] = planned(replace(ORDERS, standing=True), wish=replace(WISH, replace=True), scene=scene).refusals
+    assert "materialized view m would go on using" in refusal
