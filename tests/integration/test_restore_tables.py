@@ -70,7 +70,7 @@ def test_a_table_is_replaced_with_all_that_refers_to_it(stage: Stage) -> None:
     assert done.result["checks"]["rows"] == 1000
     assert (content(stage, "orders"), content(stage, "spent")) == (before, spent)
     kept = done.result["kept"]
-    assert content(stage, f"{kept}.orders").startswith("1000|")
+    assert content(stage, f'"{kept}".orders').startswith("1000|")
     assert stage.psql("INSERT INTO orders (customer, amount) VALUES (1, 1) RETURNING id", "shop") == "1001"
     assert "item_orders_fkey" in stage.cluster.psql("SELECT conname FROM pg_constraint WHERE contype = 'f'", "shop")
     assert stage.psql("SELECT has_table_privilege('monitor', 'orders', 'SELECT')", "shop") == "t"
