@@ -124,6 +124,7 @@ LONG_TESTS = {
 # of them with --long or by --releases.
 ON_ONE_RELEASE = (
     "test_backup",
+    "test_backup_role",
     "test_drill",
     "test_instance",
     "test_node_facts",
