@@ -39,6 +39,13 @@ options:
     description:
       - Directory with backups on the managed host.
     type: path
+  offsite:
+    description:
+      - Take the backup from here, the remote of C(rclone) and the path in it, or the path, that
+        M(runbook.postgres.pg_backup) copied it to. O(backup) is then V(latest) of those or an id.
+      - It is fetched into O(repository) as it is, an encrypted one encrypted, compared with its manifest, and stays
+        there like any other. Check mode fetches nothing and knows of it what the manifest says.
+    type: str
   database:
     description:
       - The database whose latest backup is meant. Needed where O(repository) holds backups of several.
@@ -206,6 +213,14 @@ EXAMPLES = r"""
         - query: SELECT count(*) FROM invoices WHERE total IS NULL
           expect: 0
 
+- name: The host is new and the backups are elsewhere
+  runbook.postgres.pg_restore:
+    repository: /var/backups/postgresql
+    offsite: vault:postgres/backups
+    database: shop
+    identity: /root/keys/backups.txt
+    roles: restore
+
 - name: What was replaced is not needed any more
   runbook.postgres.pg_restore:
     repository: /var/backups/postgresql
@@ -286,6 +301,7 @@ OPTIONS = {
     **CONNECTION_OPTIONS,
     "backup": {"type": "str", "default": "latest"},
     "repository": {"type": "path"},
+    "offsite": {"type": "str"},
     "database": {"type": "str"},
     "target": {"type": "str"},
     "identity": {"type": "path"},

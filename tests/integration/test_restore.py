@@ -197,6 +197,21 @@ def test_damage_is_named_before_anything_is_made(stage: Stage, damage: str, part
     assert [name for name in stage.databases() if name.startswith("shop")] == ["shop"]
 
 
+def test_a_copy_from_elsewhere_is_fetched_and_compared(stage: Stage) -> None:
+    backup = stage.back_up("shop")
+    far = f"{REPOSITORY}-far"
+    stage.node.exec(["rm", "-rf", far])
+    stage.node.exec(["mv", REPOSITORY, far])
+    stage.psql("DROP DATABASE shop")
+    stage.node.exec(["cp", "-a", f"{far}/{backup}/dump.pgdump", "/tmp/restore-whole"])
+    stage.node.exec(["truncate", "-s", "-100", f"{far}/{backup}/dump.pgdump"])
+    assert "dump.pgdump" in stage.restore(offsite=far).failure
+    assert stage.node.exec(["ls", "-A", REPOSITORY]).stdout == ""
+    stage.node.exec(["cp", "-a", "/tmp/restore-whole", f"{far}/{backup}/dump.pgdump"])
+    stage.done(offsite=far, roles="restore")
+    assert orders(stage) == 1000
+
+
 def test_latest_passes_over_what_is_damaged(stage: Stage) -> None:
     older = stage.back_up("shop")
     newer = stage.back_up("shop")

@@ -34,11 +34,13 @@ class Restore:
     ) -> None:
         """Nothing is changed here. alone: no other run may restore into this target until this one has ended."""
         self._server, self._copy = server, copy
-        backup = source.chosen(options)
+        # A dry run fetches nothing, and cannot say more of a copy that is elsewhere than its manifest does.
+        backup = source.chosen(options, fetch=alone)
+        self._here = source.is_here(backup)
         self._identity = source.key_for(backup, options["identity"])
         self._wish = read_wish(options, backup.manifest.origin.database)
         self._archive = Archive(backup, self._identity, server.session.major)
-        self._globals = source.globals_text(backup, self._identity)
+        self._globals = source.globals_text(backup, self._identity) if self._here else ""
         if alone:
             hold(server.session, self._wish.target)
         self._now = datetime.now(timezone.utc)
@@ -46,18 +48,18 @@ class Restore:
         self._plan: Plan = self._planned()
         if self._plan.refusals:
             raise Refused(" ".join(self._plan.refusals))
-        if self._plan.changed:
+        if self._plan.changed and self._here:
             source.examine(backup, self._identity)
         self._restorer: Restorer | PartRestorer | None = None
 
     def _planned(self) -> Plan:
         server, wish, told = self._server, self._wish, self._archive.backup.manifest
         place = told.origin.tablespace if wish.keep_tablespaces else "pg_default"
-        named = source.roles_of(self._globals)
+        named = source.roles_of(self._globals) if self._here else frozenset(told.origin.roles)
         self._scene = observe(server.session, server.connect, wish.target, place, server.parameters, named)
         if wish.part is None:
             return plan_database(wish, told, self._scene, self._now)
-        self._lines = source.contents(self._archive)
+        self._lines = source.contents(self._archive) if self._here else []
         part = observe_part(server.session, server.connect, wish, self._scene, self._lines)
         return plan_part(wish, told, self._scene, part, self._now)
 

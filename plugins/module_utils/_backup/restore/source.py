@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, Repository, open_backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import fetching
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.safety import LABEL
@@ -22,13 +23,32 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import Unreadable
 
 
-def chosen(options: Mapping[str, Any]) -> Backup:
+def chosen(options: Mapping[str, Any], *, fetch: bool) -> Backup:
+    """Without `fetch`, what is elsewhere is known by its manifest alone."""
     which = options["backup"]
+    if options["offsite"]:
+        return _from_elsewhere(options, fetch=fetch)
     if which.startswith("/"):
         return open_backup(Path(which))
     if not options["repository"]:
         raise Refused("Give repository, the directory that backups are in, or the path of one as backup.")
     return Repository(Path(options["repository"])).find(which, options["database"], fit=_fit(options))
+
+
+def _from_elsewhere(options: Mapping[str, Any], *, fetch: bool) -> Backup:
+    if not options["repository"] or options["backup"].startswith("/"):
+        raise Refused("With offsite give latest or an id as backup, and repository, where the copy is fetched to.")
+    told = fetching.wanted(options, _fit(options))
+    repository = Path(options["repository"])
+    if (repository / told.id).is_dir():
+        return open_backup(repository / told.id)
+    if fetch:
+        return fetching.fetched(options["offsite"], told, repository)
+    return Backup(repository / told.id, told)
+
+
+def is_here(backup: Backup) -> bool:
+    return backup.directory.is_dir()
 
 
 def _fit(options: Mapping[str, Any]) -> Callable[[Manifest], bool]:

@@ -51,7 +51,8 @@ def split(session: Session, names: Iterable[str]) -> Iterable[tuple[str, str]]:
 def observe_part(session: Session, connect: Connect, wish: Wish, cluster: Scene, lines: Sequence[str]) -> PartScene:
     part = wish.part or Part()
     units = tuple(units_of(part, tuple(split(session, part.tables))))
-    units = tuple(_in_backup(each, lines) for each in units)
+    if lines:
+        units = tuple(_in_backup(each, lines) for each in units)
     there = cluster.database(wish.target)
     if there is None or wish.target == cluster.here:
         return PartScene(units, there is not None)

@@ -1,0 +1,80 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A backup's copy from elsewhere: fetched beside its place, compared with its manifest, and only then a backup."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.preflight import make_destination
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import NAME, Manifest, parse
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import partial_directory, remove_tree, sync
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import LATEST, Backup, open_backup
+from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, find, run
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import PATIENCE, below, far_directories
+
+SECONDS = 24 * 3600.0
+
+
+def wanted(options: Mapping[str, Any], fits: Callable[[Manifest], bool]) -> Manifest:
+    """The one that is meant, by the manifests at the far end: each went there last, when the rest was compared."""
+    remote, which = options["offsite"], options["backup"]
+    found = []
+    for name, text in far_directories(remote, NAME)[0].items():
+        with contextlib.suppress(Refused):
+            told = parse(text, Path(below(remote, name)) / NAME)
+            if told.id == name and _meant(told, options, fits):
+                found.append(told)
+    if not found:
+        what = "none that fits" if which == LATEST else f"no backup {which}"
+        raise Refused(f"{remote} holds {what}: look which there are with rclone lsf {remote}.")
+    return max(found, key=lambda each: (each.started, each.number))
+
+
+def _meant(told: Manifest, options: Mapping[str, Any], fits: Callable[[Manifest], bool]) -> bool:
+    if options["backup"] != LATEST:
+        return bool(told.id == options["backup"])
+    return options["database"] in (None, told.origin.database) and fits(told)
+
+
+def fetched(remote: str, told: Manifest, repository: Path) -> Backup:
+    """There as a whole and compared, or not at all."""
+    _refuse_too_full(told, repository)
+    make_destination(repository, (-1, -1))
+    partial, place = partial_directory(repository, told.id), repository / told.id
+    remove_tree(partial)
+    partial.mkdir(mode=0o700)
+    try:
+        argv = [find("rclone", "rclone"), "copy", *PATIENCE, below(remote, told.id), str(partial)]
+        run(argv, SECONDS)
+        damage = open_backup(partial).damage()
+        if damage:
+            raise Refused(f"The copy in {below(remote, told.id)} is damaged: {' '.join(damage)}")
+        for path in partial.rglob("*"):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+        partial.rename(place)
+        sync(repository)
+    except (ProgramFailed, OSError) as error:
+        reason = error.sentence if isinstance(error, Problem) else str(error.strerror)
+        raise Refused(f"{below(remote, told.id)} could not be fetched to {repository}: {reason}") from error
+    finally:
+        remove_tree(partial)
+    return open_backup(place)
+
+
+def _refuse_too_full(told: Manifest, repository: Path) -> None:
+    place = next(each for each in (repository, *repository.parents) if each.exists())
+    about = os.statvfs(place)
+    free = about.f_bavail * about.f_frsize
+    if free < told.stored_bytes:
+        raise Refused(
+            f"{repository} has {free / (1 << 20):,.0f} MiB left and the backup takes "
+            f"{told.stored_bytes / (1 << 20):,.0f} MiB: make room, or give another repository."
+        )
