@@ -1,0 +1,130 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Look at a whole instance: its control data, its pages, its tables, its indexes, its foreign keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils import _debian
+from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
+from ansible_collections.runbook.postgres.plugins.module_utils._controldata import parsed, printed
+from ansible_collections.runbook.postgres.plugins.module_utils._corruption import catalog
+from ansible_collections.runbook.postgres.plugins.module_utils._corruption.verdict import (
+    CONTROL,
+    COUNTED,
+    INDEX,
+    ORPHAN,
+    PAGE,
+    TABLE,
+    Examined,
+    Fault,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, Silent, Unreachable
+from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import postmaster
+
+_VERIFY_HEAP_SINCE = 14
+_BAD_PAGE = re.compile(r'checksum verification failed in file "([^"]+)", block (\d+)')
+
+
+def examined(module: Module) -> None:
+    """Everything that was found, and what follows from it."""
+    params = module.params
+    _debian.refuse_unfit_name(params["instance"])
+    data = Path(params["data_directory"] or _debian.data_directory(params["version"], params["instance"]))
+    if not data.is_dir():
+        raise Refused(f"{data} is not there: give the instance, or its data_directory.")
+    found = Examined()
+    checksums = _control(params["version"], data, found)
+    running = postmaster(data)
+    if running is None:
+        _stopped(params, data, found, checksums=checksums)
+    else:
+        _running(params, running.socket(read_only=True, seconds=float(params["timeout"])), found)
+    module.report(changed=False, server="stopped" if running is None else "running", **found.result)
+
+
+def _control(version: int, data: Path, found: Examined) -> bool | None:
+    """Whether the data has checksums; None if the control data does not tell."""
+    found.count("control data", 1)
+    try:
+        words = printed(version, data)
+        control = parsed(words)
+    except ProgramFailed as error:
+        words, control = error.sentence, None
+    if control is None or "Calculated CRC checksum does not match" in words:
+        found.faults.append(Fault(CONTROL, str(data / "global/pg_control"), "pg_controldata does not understand it."))
+        return None
+    return control.checksums
+
+
+def _stopped(params: Mapping[str, Any], data: Path, found: Examined, *, checksums: bool | None) -> None:
+    found.skipped.append("tables, indexes and foreign keys: the server does not run")
+    if not checksums:
+        if checksums is not None:
+            found.skipped.append("pages: the data has no checksums")
+        return
+    argv = [str(_debian.bin_directory(params["version"]) / "pg_checksums"), "--check", "-D", str(data)]
+    found.count("clusters whose pages were all read", 1)
+    try:
+        _debian.run_as_postgres(argv, float(params["timeout"]))
+    except ProgramFailed as error:
+        bad = _BAD_PAGE.findall(error.words)
+        found.faults += [Fault(PAGE, f"{file} block {number}", "Its checksum is wrong.") for file, number in bad]
+        if not bad:
+            found.faults.append(Fault(PAGE, str(data), (error.words or error.sentence).rstrip(".") + "."))
+
+
+def _running(params: Mapping[str, Any], socket: _debian.Socket, found: Examined) -> None:
+    for row in socket.json(catalog.CHECKSUM_FAILURES):
+        text = f"{row['failures']} pages with a wrong checksum were met, the last at {row['last']}."
+        found.faults.append(Fault(COUNTED, row["database"] or "shared tables", text, row["database"] or None))
+    for database in params["databases"] or socket.json(catalog.DATABASES):
+        try:
+            schema = socket.json(catalog.AMCHECK, database)
+        except Silent:
+            raise
+        except Problem as error:
+            found.skipped.append(f"database {database}: {error.sentence}")
+            continue
+        found.count("databases", 1)
+        for what, kind, sql in _questions(params, schema):
+            _ask(socket, database, what, kind, sql, found)
+        if schema is None:
+            found.skipped.append(f"indexes of database {database}: it has no extension amcheck, create it there")
+
+
+def _questions(params: Mapping[str, Any], schema: str | None) -> Sequence[tuple[str, str, str]]:
+    verifies = schema is not None and params["version"] >= _VERIFY_HEAP_SINCE
+    quoted = _debian.identifier(schema) if schema is not None else ""
+    questions = [("tables", TABLE, catalog.CHECK_TABLES if verifies else catalog.READ_TABLES)]
+    if schema is not None:
+        questions.append(("indexes", INDEX, catalog.CHECK_INDEXES))
+    if params["foreign_keys"]:
+        questions.append(("foreign keys", ORPHAN, catalog.ORPHANS))
+    rows = "true" if params["heap_all_indexed"] else "false"
+    return [(what, kind, sql.replace("{schema}", quoted).replace("{rows}", rows)) for what, kind, sql in questions]
+
+
+def _ask(socket: _debian.Socket, database: str, what: str, kind: str, sql: str, found: Examined) -> None:
+    try:
+        answer = socket.json(sql, database)
+    except (Silent, Unreachable):
+        raise
+    except Problem as error:
+        found.skipped.append(f"{what} of database {database}: {error.sentence}")
+        return
+    found.count(what, answer["looked"])
+    for each in answer["found"]:
+        found.faults.append(Fault(_kind(kind, each["told"]), each["object"], each["told"], database))
+
+
+def _kind(kind: str, told: str) -> str:
+    """A page that cannot be read is graver than what was looked at by it."""
+    return PAGE if "invalid page in block" in told and kind != INDEX else kind

@@ -1,0 +1,87 @@
+"""pg_corruption_check on pages, indexes, references and control data that are really broken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.clusters import Cluster
+from tests.integration import inside
+from tests.integration.recoveries import Backed
+from tests.integration.standbys import made, refused
+
+SCHEMA = """
+CREATE EXTENSION amcheck;
+CREATE TABLE parent (n int PRIMARY KEY, "odd ""name" text);
+CREATE TABLE child (id int PRIMARY KEY, n int REFERENCES parent);
+INSERT INTO parent SELECT n, repeat('x', 100) FROM generate_series(1, 500) n;
+INSERT INTO child SELECT n, n FROM generate_series(1, 500) n;
+CHECKPOINT
+"""
+
+
+def look(backed: Backed, *, check: bool = False, **more: Any) -> inside.Ended:
+    arguments = {"version": backed.version, **more}
+    return inside.run(backed.node, "pg_corruption_check", arguments, check=check, user="root")
+
+
+def damage(cluster: Cluster, path: str, seek: int, text: str = "broken") -> None:
+    """Over some bytes of a file of the data directory; the server must not run."""
+    command = f"printf '{text}' | dd of={cluster.data_directory}/{path} bs=1 seek={seek} conv=notrunc status=none"
+    cluster.node.exec(["sh", "-c", command])
+
+
+def faults(done: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(fault["kind"], fault["object"]) for fault in done["faults"]}
+
+
+def test_what_is_broken_is_found_named_and_told_what_to_do_about(ledger: Backed) -> None:
+    """One kind after the other, each on top of the one before."""
+    cluster = ledger.cluster
+    cluster.psql(SCHEMA)
+    sound = made(look(ledger))
+    assert (sound["verdict"], sound["faults"], sound["server"]) == ("sound", [], "running")
+    assert sound["looked_at"]["foreign keys"] == 1
+    assert sound["looked_at"]["tables"] > 60
+    assert ["template1" in each for each in sound["skipped"]] == [True]
+    assert made(look(ledger, check=True)) == sound
+    # A reference: as when triggers were switched off.
+    cluster.psql("SET session_replication_role = replica; DELETE FROM parent WHERE n = 7")
+    done = made(look(ledger))
+    assert (done["verdict"], faults(done)) == ("corrupt", {("foreign key", "child_n_fkey on child")})
+    assert "1 rows of child have no row in parent" in done["faults"][0]["message"]
+    assert "have lost what they refer to" in done["next_step"]
+    assert made(look(ledger, foreign_keys=False))["verdict"] == "sound"
+    # A page of an index.
+    index, table = (cluster.psql(f"SELECT pg_relation_filepath('{name}')") for name in ("child_pkey", "parent"))
+    cluster.stop()
+    damage(cluster, index, 8192 + 4000)
+    cluster.start()
+    done = made(look(ledger, foreign_keys=False))
+    assert faults(done) == {("index", "public.child_pkey")}
+    assert "REINDEX INDEX CONCURRENTLY (public.child_pkey)" in done["next_step"]
+    # A page of a table.
+    cluster.stop()
+    damage(cluster, table, 5000)
+    stopped = made(look(ledger))
+    assert stopped["server"] == "stopped"
+    assert {fault["kind"] for fault in stopped["faults"]} == {"page"}
+    assert any(table in fault["object"] for fault in stopped["faults"])
+    cluster.start()
+    done = made(look(ledger, foreign_keys=False))
+    assert ("page", "public.parent") in faults(done)
+    assert "Stop the writers" in done["next_step"]
+    # The control data.
+    cluster.stop()
+    damage(cluster, "global/pg_control", 40, "xxxxxxxx")
+    done = made(look(ledger))
+    assert {fault["kind"] for fault in done["faults"]} == {"control data"}
+    assert "start nothing on it" in done["next_step"]
+
+
+def test_what_cannot_be_looked_at_is_told(ledger: Backed) -> None:
+    assert "is not there" in refused(look(ledger, instance="other"))
+    ledger.cluster.psql("CREATE DATABASE bare")
+    done = made(look(ledger, databases=["bare", "gone"]))
+    assert done["verdict"] == "sound"
+    assert any("bare" in each and "amcheck" in each for each in done["skipped"])
+    assert any("gone" in each for each in done["skipped"])
