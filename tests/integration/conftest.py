@@ -46,6 +46,7 @@ LONG = (
     "test_partition_playbook",
     "test_partition_traits",
     "test_partition_waits",
+    "test_recovery_playbooks",
     "test_restore_faults",
     "test_row_expiry_faults",
     "test_row_expiry_playbook",
@@ -125,6 +126,7 @@ LONG_TESTS = {
 ON_ONE_RELEASE = (
     "test_backup",
     "test_backup_role",
+    "test_corruption",
     "test_drill",
     "test_instance",
     "test_node_facts",

@@ -1,0 +1,171 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A drill: the latest backup and all of the archive, restored where it harms nobody, asked, measured, and removed."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ansible_collections.runbook.postgres.plugins.module_utils import _debian
+from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
+from ansible_collections.runbook.postgres.plugins.module_utils._controldata import parsed, printed
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Checked, Evidence
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Mark, Place
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, last_start
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Stop, Target, misses, read
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import Trial, end_orphan
+
+LATEST = Target("latest")
+_CHECKSUM_SECONDS = 86400.0
+_DATABASES = "SELECT json_agg(datname ORDER BY datname) FROM pg_database WHERE datallowconn"
+_PLAIN_TIMES = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD';\n"
+_READ = "SELECT count(*) FROM pg_class"
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What is to be recovered, and what it is asked."""
+
+    place: Place
+    repository: Repository
+    stanza: Stanza
+    backup: Backup
+    settings: Mapping[str, str]
+    # A question whose answer is the newest time that an application wrote; else the newest transaction counts.
+    heartbeat: Check | None
+    checks: Sequence[Check]
+    seconds: float
+    stamp: str
+
+    def run(self, evidence: Evidence) -> None:
+        """Into the evidence goes what was found, as far as it got; nothing stays on the host."""
+        start = time.monotonic()
+        evidence.backup = {
+            key: value for key, value in asdict(self.backup).items() if key in ("label", "kind", "stopped", "bytes")
+        }
+        try:
+            with _timed(evidence, "restore"):
+                self._restore()
+            with Trial(self.place, self.settings) as trial:
+                with _timed(evidence, "replay"):
+                    stop = self._replay(trial, evidence)
+                self._first_answer(trial, stop, evidence)
+                evidence.rto_seconds = round(time.monotonic() - start, 1)
+                with _timed(evidence, "questions"):
+                    evidence.checks += self._asked(trial)
+                trial.stop()
+            with _timed(evidence, "checksums"):
+                evidence.checks += self._checksums()
+        except Problem as error:
+            evidence.failure = error.sentence
+        finally:
+            with _timed(evidence, "clean-up"):
+                remove(self.place, self.stamp)
+
+    def _restore(self) -> None:
+        place = self.place
+        _directory(place.data.parent)
+        place.growing.mkdir(mode=0o700)
+        shutil.chown(place.growing, _debian.SUPERUSER, _debian.SUPERUSER)
+        Mark(REQUEST, self.stanza.system_identifier, self.stamp, label=self.backup.label).write(place)
+        place.restored.mkdir(mode=0o700)
+        shutil.chown(place.restored, _debian.SUPERUSER, _debian.SUPERUSER)
+        tablespaces = place.tablespaces(self.stamp)
+        self.repository.restore(self.backup.label, place.restored, tablespaces, again=False, seconds=self.seconds)
+
+    def _replay(self, trial: Trial, evidence: Evidence) -> Stop:
+        place = self.place
+        evidence.server_version = str(place.version)
+        asked = archives.ask(self.repository, self.stanza, LATEST, None, place.version, place.restored)
+        evidence.followed_timeline = asked.timeline
+        command = self.repository.restore_command(place.restored)
+        trial.start({"restore_command": command, **LATEST.settings(asked.timeline, "pause")})
+        stop = trial.until_stopped(LATEST, self.seconds)
+        evidence.stopped_at_lsn = stop.lsn
+        wrong = misses(LATEST, stop, last_start(self.stanza, asked))
+        if wrong is not None:
+            raise Problem(f"{wrong}.")
+        return stop
+
+    def _first_answer(self, trial: Trial, stop: Stop, evidence: Evidence) -> None:
+        """The database is there for its users from here on."""
+        evidence.server_version = str(trial.socket.json("SELECT to_json(current_setting('server_version'))"))
+        if self.heartbeat is not None:
+            told = trial.socket.psql(_PLAIN_TIMES + self.heartbeat.query, self.heartbeat.database).strip()
+            beat = read("time", told, inclusive=True).moment if told else None
+            evidence.newest_commit = None if beat is None else beat.timestamp()
+            evidence.newest_commit_from = f"the heartbeat in database {self.heartbeat.database}"
+        elif stop.moment is not None:
+            evidence.newest_commit = stop.moment.timestamp()
+            evidence.newest_commit_from = "the newest transaction"
+
+    def _asked(self, trial: Trial) -> Iterator[Checked]:
+        for database in trial.socket.json(_DATABASES):
+            yield _answered(trial, f"database {database} can be read", database, _READ, None)
+        for check in self.checks:
+            yield _answered(trial, check.name, check.database, check.query, "t")
+
+    def _checksums(self) -> Iterator[Checked]:
+        """Every page that was restored, which a running server does not read."""
+        place = self.place
+        control = parsed(printed(place.version, place.restored))
+        if control is None or not control.checksums:
+            return
+        argv = [str(_debian.bin_directory(place.version) / "pg_checksums"), "--check", "-D", str(place.restored)]
+        try:
+            _debian.run_as_postgres(argv, _CHECKSUM_SECONDS)
+        except ProgramFailed as error:
+            yield Checked("checksums of all pages", passed=False, told=(error.words or str(error)).rstrip("."))
+        else:
+            yield Checked("checksums of all pages", passed=True)
+
+
+REQUEST = {"drill": True}
+
+
+def left_by_a_drill(mark: Mark | None) -> bool:
+    return mark is not None and mark.request == REQUEST
+
+
+def remove(place: Place, stamp: str) -> None:
+    """All of it, also what still runs on it; the mark goes last."""
+    end_orphan(place)
+    for path in (place.restored, place.tablespaces(stamp), place.sockets, place.growing):
+        shutil.rmtree(path, ignore_errors=True)
+    if place.growing.exists():
+        raise Problem(f"{place.growing} cannot be removed: look what keeps it, and remove it by hand.")
+
+
+def _answered(trial: Trial, name: str, database: str, query: str, wanted: str | None) -> Checked:
+    try:
+        answer = trial.socket.psql(query, database).strip()
+    except Problem as error:
+        return Checked(name, passed=False, told=error.sentence.rstrip("."))
+    right = wanted is None or answer == wanted
+    return Checked(name, passed=right, told="" if right else f"the answer is '{answer[:80]}' and not true")
+
+
+def _directory(path: Path) -> None:
+    if not path.exists():
+        path.mkdir(mode=0o700, parents=True)
+        shutil.chown(path, _debian.SUPERUSER, _debian.SUPERUSER)
+
+
+@contextlib.contextmanager
+def _timed(evidence: Evidence, name: str) -> Iterator[None]:
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        evidence.took[name] = round(time.monotonic() - begun, 1)

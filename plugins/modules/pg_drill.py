@@ -1,0 +1,251 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Hold a recovery drill on this host, and keep the evidence."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_drill
+short_description: Hold a recovery drill and measure it
+version_added: 0.1.0
+author:
+  - runbook.postgres maintainers (@runbook-postgres)
+description:
+  - Restores the latest pgBackRest backup of a cluster on a scratch host, replays to the end of the archive, asks the
+    recovered server what the user wants to know, and measures both.
+  - The recovery time (RTO) is the wall time from the beginning to the first correct answer. What would have been lost
+    (RPO) is how old the newest recovered commit was when the drill began.
+  - Whatever comes of it is written down, as JSON and as a page for people, and what was restored is removed again, also
+    when the drill fails. A drill fails when an objective is missed, a check does not pass, or the recovery does not
+    succeed.
+  - A host of the cluster is refused, and so is any that is named as production.
+  - The server that is started here listens on no address, archives nothing, and runs no subscription.
+options:
+  stanza:
+    description:
+      - The pgBackRest stanza that holds the cluster's backups, as this host's pgBackRest is configured for it.
+    type: str
+    required: true
+  cluster:
+    description:
+      - Name of the cluster in the evidence. That of the stanza unless given.
+    type: str
+  config:
+    description:
+      - File with pgBackRest's configuration, when it is not in its usual place.
+    type: path
+  repository:
+    description:
+      - Number of the repository, where there are several and one is meant.
+    type: int
+  system_identifier:
+    description:
+      - The cluster that is meant. Whatever the stanza holds unless given.
+    type: str
+  version:
+    description:
+      - Major version of PostgreSQL. Its packages have to be installed.
+    type: int
+    required: true
+  directory:
+    description:
+      - Where to restore to; what is made there is removed at the end.
+    type: path
+    default: /var/lib/postgresql/drill
+  settings:
+    description:
+      - Settings for the server, for example C(shared_preload_libraries) that the data needs. Those that would let
+        others in or anything out cannot be set.
+    type: dict
+    default: {}
+  production_machine_ids:
+    description:
+      - What C(/etc/machine-id) of the production nodes says, none of which this host may be.
+    type: list
+    elements: str
+    default: []
+  heartbeat:
+    description:
+      - Where the newest time is that an application, or a job made for it, has written. The end of the newest
+        transaction counts unless given, which makes a quiet database look as if more were lost.
+    type: dict
+    suboptions:
+      database:
+        description:
+          - Where to ask.
+        type: str
+        required: true
+      query:
+        description:
+          - A query with one answer, a C(timestamptz).
+        type: str
+        required: true
+  checks:
+    description:
+      - Questions that are put to the recovered server. Any answer but true fails the drill.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description:
+          - What to call it.
+        type: str
+      database:
+        description:
+          - Where to ask.
+        type: str
+        default: postgres
+      query:
+        description:
+          - A statement with one answer, true or false. It cannot write.
+        type: str
+        required: true
+  rto_minutes:
+    description:
+      - The objective for the recovery time.
+    type: float
+    default: 30
+  rpo_minutes:
+    description:
+      - The objective for what is lost.
+    type: float
+    default: 15
+  evidence_directory:
+    description:
+      - Where the evidence is kept.
+    type: path
+    default: /var/lib/runbook-postgres/drills
+  timeout:
+    description:
+      - Seconds after which the restore or the replay is given up.
+    type: int
+    default: 86400
+attributes:
+  check_mode:
+    description: Refuses what would be refused, and holds no drill.
+    support: full
+  diff_mode:
+    description: The data that a drill makes is removed by it, so there is nothing to show.
+    support: none
+notes:
+  - Run it as root, with C(become=true). The programs of PostgreSQL and pgBackRest are run as the system user postgres.
+  - C(psycopg2) is not needed.
+seealso:
+  - module: runbook.postgres.pg_recover
+    description: The same recovery when it is meant.
+"""
+
+EXAMPLES = r"""
+- name: What a disaster would cost today
+  runbook.postgres.pg_drill:
+    version: 15
+    stanza: orders
+    heartbeat:
+      database: orders
+      query: SELECT max(created_at) FROM orders
+    checks:
+      - name: customers are there
+        database: orders
+        query: SELECT count(*) > 1000 FROM customer
+  become: true
+"""
+
+RETURN = r"""
+passed:
+  description:
+    - Whether all was as promised; null in check mode.
+  returned: always
+  type: bool
+faults:
+  description:
+    - What was not.
+  returned: when a drill was held
+  type: list
+  elements: str
+rto_seconds:
+  description:
+    - From the beginning to the first correct answer; null when there was none.
+  returned: when a drill was held
+  type: float
+rpo_seconds:
+  description:
+    - How old the newest recovered commit was when the drill began.
+  returned: when a drill was held
+  type: float
+evidence_file:
+  description:
+    - The evidence for programs.
+  returned: when a drill was held
+  type: str
+page_file:
+  description:
+    - The evidence for people.
+  returned: when a drill was held
+  type: str
+state_file:
+  description:
+    - What M(runbook.postgres.pg_health_facts) reads of the last drill.
+  returned: when a drill was held
+  type: str
+backup:
+  description:
+    - The backup that was restored, with C(label), C(kind), C(stopped) and C(bytes).
+  returned: when a drill was held
+  type: dict
+checks:
+  description:
+    - What was asked, with C(name), C(passed) and C(told).
+  returned: when a drill was held
+  type: list
+  elements: dict
+steps:
+  description:
+    - Each step, taken or, in check mode, foreseen.
+  returned: always
+  type: list
+  elements: str
+took:
+  description:
+    - How long each took.
+  returned: when a drill was held
+  type: dict
+"""
+
+from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.drill import drilled
+
+CHECK = {
+    "name": {"type": "str"},
+    "database": {"type": "str", "default": "postgres"},
+    "query": {"type": "str", "required": True},
+}
+HEARTBEAT = {"database": {"type": "str", "required": True}, "query": {"type": "str", "required": True}}
+OPTIONS = {
+    "stanza": {"type": "str", "required": True},
+    "cluster": {"type": "str"},
+    "config": {"type": "path"},
+    "repository": {"type": "int"},
+    "system_identifier": {"type": "str"},
+    "version": {"type": "int", "required": True},
+    "directory": {"type": "path", "default": "/var/lib/postgresql/drill"},
+    "settings": {"type": "dict", "default": {}},
+    "production_machine_ids": {"type": "list", "elements": "str", "default": []},
+    "heartbeat": {"type": "dict", "options": HEARTBEAT},
+    "checks": {"type": "list", "elements": "dict", "default": [], "options": CHECK},
+    "rto_minutes": {"type": "float", "default": 30},
+    "rpo_minutes": {"type": "float", "default": 15},
+    "evidence_directory": {"type": "path", "default": "/var/lib/runbook-postgres/drills"},
+    "timeout": {"type": "int", "default": 86400},
+}
+
+
+def main() -> None:
+    with Module(OPTIONS, driver=False) as module:
+        drilled(module)
+
+
+if __name__ == "__main__":
+    main()

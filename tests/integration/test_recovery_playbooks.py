@@ -1,0 +1,105 @@
+"""The playbooks about recovery, run as an operator runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from lab.checkout import ROOT
+from lab.nodes import Node
+from tests.integration.playing import CONNECTION
+from tests.integration.recoveries import SETTINGS, STANZA, Backed, share
+
+
+def play(place: Path, book: str, *nodes: Node, check: bool = False, **extra: Any) -> tuple[int, str]:
+    """How it ended, and what it said; the first node is all of group postgres."""
+    hosts = {
+        node.name: {**CONNECTION, "ansible_host": node.container, "postgres_version": node.postgresql} for node in nodes
+    }
+    inventory = {
+        "all": {
+            "hosts": hosts,
+            "vars": {"postgres_cluster": STANZA},
+            "children": {"postgres": {"hosts": {nodes[0].name: {}}}},
+        }
+    }
+    (place / "inventory.json").write_text(json.dumps(inventory), encoding="utf-8")
+    argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", "inventory.json", f"runbook.postgres.{book}"]
+    argv += ["-e", json.dumps(extra), "--diff", *(["--check"] if check else [])]
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".lab/collections"), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(
+        argv,
+        env=environment,
+        cwd=place,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_in_an_emergency_all_that_can_be_read_comes_back(ledger: Backed, tmp_path: Path) -> None:
+    cluster, node = ledger.cluster, ledger.node
+    ledger.backup()
+    cluster.psql("INSERT INTO ledger (who) VALUES (1)")
+    ledger.archived()
+    # Its last commit is in no archive, and then its tables are gone.
+    cluster.configure({**SETTINGS, "archive_command": "/bin/false"})
+    cluster.reload()
+    cluster.psql("INSERT INTO ledger (who) VALUES (2)")
+    cluster.stop("immediate")
+    cluster.configure(SETTINGS)
+    node.exec(["sh", "-c", f"rm -rf {cluster.data_directory}/base/*"])
+    asked: dict[str, Any] = {
+        "emergency_host": node.name,
+        "emergency_checks": [{"name": "ledger", "query": "SELECT count(*) = 102 FROM ledger"}],
+    }
+    code, text = play(tmp_path, "emergency_restore", node, check=True, **asked)
+    assert code == 0, text
+    assert ledger.files() == ["main"]
+    code, text = play(tmp_path, "emergency_restore", node, **asked)
+    assert code == 0, text
+    assert "Its data is sound." in text
+    assert cluster.psql("SELECT count(*) FROM ledger") == "102"
+    assert len(ledger.aside) == 1
+    kept = node.exec(["find", "/var/lib/runbook-postgres/emergency", "-type", "f"]).stdout
+    assert "postgresql.conf" in kept
+    assert ".log" in kept
+    # A second run finds it done.
+    code, text = play(tmp_path, "emergency_restore", node, **asked)
+    assert code == 0, text
+    assert "changed=0" in text
+    code, text = play(tmp_path, "corruption_check", node)
+    assert code == 0, text
+    assert f"{node.name} is sound" in text
+
+
+def test_a_drill_is_held_elsewhere_and_told_at_home(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
+    ledger.backup()
+    ledger.cluster.psql("INSERT INTO ledger (who) VALUES (1)")
+    ledger.archived()
+    share(ledger, scratch)
+    nodes = (ledger.node, scratch)
+    code, text = play(tmp_path, "drill", *nodes, drill_host=ledger.node.name, drill_cluster=STANZA)
+    assert code != 0
+    assert "name one host that is none of" in text
+    asked: dict[str, Any] = {"drill_host": scratch.name, "drill_cluster": STANZA, "drill_report_dir": str(tmp_path)}
+    code, text = play(tmp_path, "drill", *nodes, check=True, **asked)
+    assert code == 0, text
+    assert "Nothing speaks against a drill here" in text
+    code, text = play(tmp_path, "drill", *nodes, **asked)
+    assert code == 0, text
+    assert "RTO was" in text
+    assert len(list(tmp_path.glob("drill-*.html"))) == 1
+    state = f"/var/lib/runbook-postgres/drill-{STANZA}.json"
+    assert json.loads(ledger.node.exec(["cat", state]).stdout)["passed"]
+    code, text = play(tmp_path, "drill", *nodes, drill_rto_minutes=0, **asked)
+    assert code != 0
+    assert "RTO was" in text
+    assert "objective is 0.0 s" in text
+    assert not json.loads(ledger.node.exec(["cat", state]).stdout)["passed"]
