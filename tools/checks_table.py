@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / ".lab/collections"))
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import (  # noqa: E402
     PROBES,
+    backups,
     bloat,
     custom,
     pooler,
@@ -60,7 +61,10 @@ COLUMNS = ("Check", "Unit", "Worse", "Info", "Warning", "Critical", "Floor", "Ne
 WIDTHS = (14, 7, 5, 9, 9, 9, 11, 16, 20)
 
 # What the questions without a privilege of their own in the code need all the same.
+WRITTEN_DOWN = "the module on the database host, where it was written down"
 NEEDS = {
+    backups.BACKUPS: WRITTEN_DOWN,
+    backups.DRILLS: WRITTEN_DOWN,
     storage.DISKS: "the module on the database host, as a user who may look into the data directory",
     custom.TRANSACTION_RATE: "option ``baseline``",
     pooler.POOLS: "option ``pgbouncer``",

@@ -27,7 +27,7 @@ options:
     description:
       - What to look at. V(all) and names add, names after V(!) leave out; only exclusions mean everything else.
       - What is named stays beside V(!all), as in C(ansible.builtin.setup).
-      - The names are V(server), V(sessions), V(databases), V(replication), V(wal), V(storage), V(tables),
+      - The names are V(server), V(sessions), V(databases), V(replication), V(wal), V(storage), V(backups), V(tables),
         V(partitions), V(indexes), V(bloat), V(sequences), V(statements), V(progress), V(pgbouncer) and V(custom).
     type: list
     elements: str
@@ -616,6 +616,29 @@ ansible_facts:
                   description:
                     - Size of each tablespace.
                     - Keys are C(tablespace), C(bytes).
+                  returned: when answered
+                  type: list
+                  elements: dict
+            backups:
+              description:
+                - Backups and drills as they are written down in C(/var/lib/runbook-postgres); only where the module
+                  runs on the server's host.
+              returned: when asked for
+              type: dict
+              contains:
+                backups:
+                  description:
+                    - For each cluster its latest backup and verification, and what can be recovered. Null is never.
+                    - Keys are C(cluster), C(last_backup_at), C(backup_seconds), C(last_verified_at),
+                      C(verified_seconds), C(recoverable_from), C(recoverable_to).
+                  returned: when answered
+                  type: list
+                  elements: dict
+                drills:
+                  description:
+                    - For each cluster the last recovery drill, and how long ago one passed.
+                    - Keys are C(cluster), C(at), C(passed), C(passed_at), C(passed_seconds), C(rto_seconds),
+                      C(rpo_seconds), C(faults).
                   returned: when answered
                   type: list
                   elements: dict

@@ -18,7 +18,15 @@ Fault = Callable[[Server], AbstractContextManager[str | None]]
 MEGABYTE = 1024**2
 
 # What the tests of the real host prove, since a disk can only be looked at from there.
-ELSEWHERE = {"disk_used_percent", "inodes_used_percent", "database_disk_percent"}
+ELSEWHERE = {
+    "disk_used_percent",
+    "inodes_used_percent",
+    "database_disk_percent",
+    "backup_age_seconds",
+    "backup_verified_seconds",
+    "drill_age_seconds",
+    "drill_failed",
+}
 NO_LEVELS = {"info": None, "warning": None, "critical": None, "floor": None}
 
 

@@ -93,7 +93,7 @@ def test_hostile_names(server: Server, health: Health, name: str) -> None:
         (session,) = [row for row in report.metrics["sessions"]["active_queries"] if row["pid"] == pid]
         assert (session["role"], session["database"]) == (name, name)
         assert name in [row["database"] for row in report.metrics["databases"]["database_sizes"]]
-        assert set(report.unavailable()) == {"disks", "statements"}
+        assert set(report.unavailable()) == {"backups", "disks", "statements"}
         assert server.value("SELECT count(*) FROM witness", database=name) == 0
         # Asked from within that database, and left out by its own name.
         again = health("sequences", login_db=name, databases=None)

@@ -6,7 +6,9 @@ to be found; the tests look at what came back.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -20,6 +22,15 @@ LEVELS = {
     "disk_used_percent": {"warning": 90, "critical": 92},
     "inodes_used_percent": {"warning": 0, "critical": None},
     "database_disk_percent": {"warning": 0, "critical": None},
+}
+STATE_DIRECTORY = "/var/lib/runbook-postgres"
+LONG_AGO, NOW = "2001-02-03T04:05:06+00:00", datetime.now(timezone.utc).isoformat()
+# What was written down of a cluster that is in order, and of one that is not.
+STATES: dict[str, dict[str, Any]] = {
+    "backup-good": {"cluster": "good", "last_backup_at": NOW, "last_verified_at": NOW},
+    "backup-old": {"cluster": "old", "last_backup_at": LONG_AGO, "last_verified_at": None},
+    "drill-good": {"cluster": "good", "at": NOW, "passed": True, "passed_at": NOW},
+    "drill-old": {"cluster": "old", "at": NOW, "passed": False, "passed_at": LONG_AGO, "faults": ["RTO was 2 h."]},
 }
 SOCKET = {"login_unix_socket": "/var/run/postgresql", "databases": ["app"], "thresholds": LEVELS}
 
@@ -41,6 +52,9 @@ def results(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         {"name": "failing", "options": {"login_port": 1}, "become_user": "postgres", "ignore_errors": True},
         {"name": "refused", "options": {"gather_subset": ["x"]}, "become_user": "nobody", "ignore_errors": True},
     ]
+    for name, state in STATES.items():
+        server.node.exec(["install", "-d", "-m", "0755", STATE_DIRECTORY])
+        server.node.write(f"{STATE_DIRECTORY}/{name}.json", json.dumps(state))
     with full_disk(server):
         yield play(server.node, tasks, tmp_path_factory.mktemp("play"))
 
@@ -73,6 +87,23 @@ def test_inodes_and_shares_are_judged(results: Mapping[str, dict[str, Any]]) -> 
     real = report(results, "real")
     assert f"{SMALL_DISK}/tablespace" in [each["object"] for each in real.findings("inodes_used_percent")]
     assert "app" in [each["object"] for each in real.findings("database_disk_percent")]
+
+
+@pytest.mark.parametrize(
+    ("check", "severity", "words"),
+    [
+        ("backup_age_seconds", "critical", "The latest backup is"),
+        ("backup_verified_seconds", "warning", "was never verified"),
+        ("drill_age_seconds", "warning", "that passed was"),
+        ("drill_failed", "critical", "RTO was 2 h."),
+    ],
+)
+def test_backups_and_drills_are_judged(
+    results: Mapping[str, dict[str, Any]], check: str, severity: str, words: str
+) -> None:
+    (found,) = report(results, "real").findings(check)
+    assert (found["object"], found["severity"]) == ("old", severity)
+    assert words in found["message"]
 
 
 def test_check_mode_says_the_same(results: Mapping[str, dict[str, Any]]) -> None:

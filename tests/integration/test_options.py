@@ -11,6 +11,7 @@ from tests.integration.faults.tables import FILLED, counted
 from tests.integration.runner import Failed, Health
 from tests.integration.servers import Server
 
+# Backups are known on the database host alone, and this asks from another.
 SUBSETS = {
     *("server", "sessions", "databases", "replication", "wal", "storage", "tables", "partitions"),
     *("indexes", "bloat", "sequences", "statements", "progress"),

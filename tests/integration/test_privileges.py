@@ -12,7 +12,7 @@ from tests.integration.runner import Health, Report
 from tests.integration.servers import Server
 
 # What pg_monitor does not open, and what is not to be seen from another host.
-NOT_FOR_MONITOR = {"configuration_errors", "hba_errors", "disks", "sequences", "table_bloat"}
+NOT_FOR_MONITOR = {"configuration_errors", "hba_errors", "backups", "disks", "sequences", "table_bloat"}
 # Shown under another name.
 SHOWN_AS = {"blocking": "lock_parties"}
 

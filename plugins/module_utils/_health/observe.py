@@ -14,6 +14,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health import ca
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.replication import STANDBY
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.server import DATABASES
 from ansible_collections.runbook.postgres.plugins.module_utils._health.interview import Interview
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.backups import ask_backups
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.custom import ask_custom
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.disks import ask_disks
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.plain import ask
@@ -50,6 +51,7 @@ def _ask_server(interview: Interview) -> None:
             else:
                 ask(interview, session, probe, None)
         ask_disks(interview)
+        ask_backups(interview)
         examined = _examined(interview, session)
         _ask_database(interview, session, interview.home, examined=interview.home in examined)
         named = [question.database for question in interview.scope.queries if question.database]

@@ -21,6 +21,7 @@ SUBSETS = (
     "replication",
     "wal",
     "storage",
+    "backups",
     "tables",
     "partitions",
     "indexes",

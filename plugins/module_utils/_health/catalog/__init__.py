@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import (
+    backups,
     bloat,
     custom,
     databases,
@@ -32,6 +33,7 @@ PROBES = (
     *replication.PROBES,
     *wal.PROBES,
     *storage.PROBES,
+    *backups.PROBES,
     *tables.PROBES,
     *indexes.PROBES,
     *bloat.PROBES,

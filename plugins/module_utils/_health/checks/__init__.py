@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.check import Check
 from ansible_collections.runbook.postgres.plugins.module_utils._health.checks import (
+    backups,
     bloat,
     databases,
     indexes,
@@ -31,6 +32,7 @@ CHECKS: dict[str, Check] = {
         *replication.CHECKS,
         *wal.CHECKS,
         *storage.CHECKS,
+        *backups.CHECKS,
         *tables.CHECKS,
         *partitions.CHECKS,
         *indexes.CHECKS,

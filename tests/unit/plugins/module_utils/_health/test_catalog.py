@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import (
     PROBES,
+    backups,
     bloat,
     custom,
     pooler,
@@ -32,6 +33,8 @@ MAJORS = (13, 14, 15, 16, 17)
 # Asked in another way than by one statement that stands beside its row.
 SPECIAL: set[Probe] = {
     storage.DISKS,
+    backups.BACKUPS,
+    backups.DRILLS,
     sequences.SEQUENCES,
     statements.STATEMENTS,
     pooler.POOLS,

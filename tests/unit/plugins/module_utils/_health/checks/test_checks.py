@@ -17,6 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.probe imp
 from ansible_collections.runbook.postgres.plugins.module_utils._health.request import SUBSETS
 from ansible_collections.runbook.postgres.plugins.module_utils._health.thresholds import merged
 from tests.unit.plugins.module_utils._health.checks import (
+    backups,
     databases,
     pooler,
     replication,
@@ -29,7 +30,7 @@ from tests.unit.plugins.module_utils._health.checks.case import Case
 from tests.unit.plugins.rows import observed, row
 
 CASES: list[Case] = [
-    case for room in (server, sessions, databases, replication, wal, tables, pooler) for case in room.CASES
+    case for room in (server, sessions, databases, replication, wal, backups, tables, pooler) for case in room.CASES
 ]
 
 
