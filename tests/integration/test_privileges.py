@@ -49,14 +49,14 @@ def test_what_the_reasons_advise_helps(server: Server, health: Health) -> None:
         server.run("GRANT SELECT ON ALL SEQUENCES IN SCHEMA scene TO monitor")
         server.run(*[grant.format("GRANT", "TO") for grant in here], database="postgres")
         try:
-            assert set(health(user="monitor").unavailable()) == {"disks"}
+            assert set(health(user="monitor").unavailable()) == {"backups", "disks"}
         finally:
             server.run(*[grant.format("REVOKE", "FROM") for grant in here], database="postgres")
 
 
 def test_superuser_sees_everything(server: Server, health: Health) -> None:
     with private_things(server):
-        assert set(health().unavailable()) == {"disks"}
+        assert set(health().unavailable()) == {"backups", "disks"}
 
 
 def test_what_a_plain_role_misses_is_listed(server: Server, health: Health) -> None:
