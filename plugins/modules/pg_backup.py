@@ -30,9 +30,30 @@ options:
     description:
       - How the backup is taken. V(logical) is for moving databases, single tables, and what is dumped in a reasonable
         time.
+      - V(physical) has pgBackRest copy the whole cluster, and keeps up with its WAL; the role
+        P(runbook.postgres.backup#role) configures it, retention and encryption included. It runs on the repository
+        host or, where there is none, on the primary, as root. Of the options below it takes O(stanza),
+        O(repository), O(kind), O(max_age), O(verify) and O(timeout), and O(state=present).
     type: str
-    choices: [logical]
+    choices: [logical, physical]
     default: logical
+  stanza:
+    description:
+      - What the cluster is called in pgBackRest's repositories, needed with O(method=physical).
+    type: str
+  repository:
+    description:
+      - The number of the repository, with O(method=physical).
+    type: int
+    default: 1
+  kind:
+    description:
+      - With O(method=physical), V(full) stands alone, V(diff) holds what changed since the last full one, and V(incr)
+        what changed since the last of any kind. One that is young enough serves for those after it in this list.
+      - What V(diff) and V(incr) stand on is taken where there is none.
+    type: str
+    choices: [full, diff, incr]
+    default: full
   state:
     description:
       - V(present) takes a backup where none is young enough.
@@ -58,6 +79,9 @@ options:
         manifest counts them (O(count_rows)), and drops that database. The role needs C(CREATEDB) and the server the
         room. It takes a backup of a whole database or its schema.
       - An encrypted backup can be listed and restored only where its secret key is, see O(identity).
+      - With O(method=physical) there are V(none) and V(checksum), for which pgBackRest 2.39 or later reads the whole
+        repository back. Pages of the cluster that do not match their checksums, of which pgBackRest only warns, fail
+        the run whatever is given here.
     type: str
     choices: [none, checksum, list, restore]
     default: checksum
@@ -248,6 +272,23 @@ EXAMPLES = r"""
   become: true
   become_user: postgres
 
+- name: The cluster was backed up since yesterday, by pgBackRest
+  runbook.postgres.pg_backup:
+    method: physical
+    stanza: orders
+    kind: full
+    max_age: 20 hours
+  become: true
+
+- name: And what changed since, every six hours
+  runbook.postgres.pg_backup:
+    method: physical
+    stanza: orders
+    kind: incr
+    max_age: 5 hours
+    verify: none
+  become: true
+
 - name: A backup before the migration, restored once to be sure
   runbook.postgres.pg_backup:
     database: orders
@@ -373,11 +414,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import backed_up
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.verified import verified
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.options import SHARED_OPTIONS
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.request import PHYSICAL_OPTIONS
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.run import backed_up as copied
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import CONNECTION_OPTIONS
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 
 # What makes it so, by method and state.
-METHODS = {"logical": {"present": backed_up, "verified": verified}}
+METHODS = {"logical": {"present": backed_up, "verified": verified}, "physical": {"present": copied}}
 
 OPTIONS = {
     **CONNECTION_OPTIONS,
@@ -385,12 +429,16 @@ OPTIONS = {
     "state": {"type": "str", "choices": ["present", "verified"], "default": "present"},
     **SHARED_OPTIONS,
     **LOGICAL_OPTIONS,
+    **PHYSICAL_OPTIONS,
 }
 
 
 def main() -> None:
     with Module(OPTIONS) as module:
-        METHODS[module.params["method"]][module.params["state"]](module)
+        method, state = module.params["method"], module.params["state"]
+        if state not in METHODS[method]:
+            raise Refused(f"state is {state}, which method {method} does not have: give present.")
+        METHODS[method][state](module)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,16 @@ options:
     description:
       - Directory on the managed host to which M(runbook.postgres.pg_backup) writes. One that is not there holds none.
     type: path
+  stanza:
+    description:
+      - Physical backups of this cluster, by what it is called in pgBackRest's repositories. Asked on the repository
+        host, or on any server of the cluster where there is none.
+    type: str
+  repository:
+    description:
+      - The number of the repository that is asked for O(stanza).
+    type: int
+    default: 1
   database:
     description:
       - Only backups of this database.
@@ -51,6 +61,11 @@ EXAMPLES = r"""
   become_user: postgres
   register: backups
 
+- name: Look at the physical ones
+  runbook.postgres.pg_backup_info:
+    stanza: orders
+  become: true
+
 - name: There is one of today without a problem
   ansible.builtin.assert:
     that: >-
@@ -75,7 +90,7 @@ backups:
       type: str
       returned: always
     kind:
-      description: What it holds, V(all), V(schema) or V(data).
+      description: What it holds, V(all), V(schema) or V(data); of a physical one V(full), V(diff) or V(incr).
       type: str
       returned: always
     database:
@@ -202,11 +217,14 @@ running:
 from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import listing
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.listing import physical
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 
 OPTIONS = {
     "destination": {"type": "path"},
+    "stanza": {"type": "str"},
+    "repository": {"type": "int", "default": 1},
     "database": {"type": "str"},
     "checksum": {"type": "bool", "default": False},
 }
@@ -215,9 +233,13 @@ OPTIONS = {
 def main() -> None:
     with Module(OPTIONS, driver=False) as module:
         params = module.params
-        if not params["destination"]:
-            raise Refused("destination is missing: name the directory that holds backups.")
-        found = listing.logical(Path(params["destination"]), checksum=params["checksum"])
+        if not params["destination"] and not params["stanza"]:
+            raise Refused("destination and stanza are missing: name the directory that holds backups, or the stanza.")
+        found = listing.Listing()
+        if params["destination"]:
+            found = listing.logical(Path(params["destination"]), checksum=params["checksum"])
+        if params["stanza"]:
+            found = listing.joined(found, physical(params["stanza"], params["repository"]))
         module.report(**listing.told(found, params["database"]))
 
 

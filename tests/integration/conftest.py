@@ -56,6 +56,16 @@ LONG = (
 
 # Of other files, those that would make the usual run long and are about corners of what the rest shows.
 LONG_TESTS = {
+    "test_backup_physical": (
+        "test_a_backup_that_was_killed_is_no_backup",
+        "test_a_disk_that_is_full_is_told_and_leaves_no_backup",
+        "test_a_store_that_goes_away_is_told_and_leaves_no_backup",
+        "test_two_at_once_are_one",
+    ),
+    "test_backup_role": (
+        "test_a_stanza_that_a_killed_run_left_half_made_is_made_whole",
+        "test_another_key_is_told_before_anything_is_written",
+    ),
     "test_drill": (
         "test_a_broken_page_in_the_backup_fails_it",
         "test_a_drill_that_was_killed_is_cleaned_up_by_the_next",
@@ -125,6 +135,7 @@ LONG_TESTS = {
 # of them with --long or by --releases.
 ON_ONE_RELEASE = (
     "test_backup",
+    "test_backup_physical",
     "test_backup_role",
     "test_corruption",
     "test_drill",

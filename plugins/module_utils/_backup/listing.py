@@ -53,6 +53,10 @@ def _running(place: Path) -> list[dict[str, Any]]:
     return found
 
 
+def joined(one: Listing, other: Listing) -> Listing:
+    return Listing([*one.entries, *other.entries], [*one.broken, *other.broken], [*one.running, *other.running])
+
+
 def told(listing: Listing, database: str | None) -> dict[str, Any]:
     """The newest first; a backup of no database in particular is of every one."""
     mine = [each for each in listing.entries if database is None or each.series.database in (None, database)]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest impor
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.options import Told, Wish, rendered, told
 
 DIRECTORY = Path("/etc/pgbackrest")
+MAIN = DIRECTORY / "pgbackrest.conf"
+# Debian's, with which nothing is set up yet.
+ELSEWHERE = Path("/etc/pgbackrest.conf")
 # Beside others of the same host, one cluster's.
 PARTS = DIRECTORY / "conf.d"
 # pgBackRest runs as postgres, which reads them and cannot change them.
@@ -61,6 +65,7 @@ def plan(wish: Wish) -> ConfigPlan:
     """What differs; what this host's pgBackRest cannot do is refused here."""
     wanted = told(wish)
     _refuse_too_old(wish)
+    _refuse_another_way()
     changes = [changed(file, observe(file.path, secret=file.secret)) for file in _files(wish, wanted)]
     if not wanted.secrets:
         changes.append(removed(observe(secrets_file(wish.stanza), secret=True)))
@@ -71,7 +76,7 @@ def _files(wish: Wish, wanted: Told) -> list[File]:
     def file(path: Path, sections: Mapping[str, Any], *, secret: bool = False) -> File:
         return File(path, rendered(sections).encode(), "root", "postgres", MODE, secret)
 
-    files = [file(DIRECTORY / "pgbackrest.conf", wanted.host), file(stanza_file(wish.stanza), wanted.stanza)]
+    files = [file(MAIN, wanted.host), file(stanza_file(wish.stanza), wanted.stanza)]
     if wanted.secrets:
         files.append(file(secrets_file(wish.stanza), wanted.secrets, secret=True))
     return files
@@ -90,6 +95,16 @@ def _refuse_too_old(wish: Wish) -> None:
         raise Refused(
             f"pgBackRest {'.'.join(map(str, found))} of this host cannot reach other hosts over TLS, which version "
             "2.37 brought (Debian 12 has it): use a repository of type s3, which needs no repository host."
+        )
+
+
+def _refuse_another_way() -> None:
+    """pgBackRest reads Debian's file only for as long as ours is not there."""
+    found = observe(ELSEWHERE)
+    if found is not None and re.search(rb"^\s*\[(?!global)", found.content, re.MULTILINE) and observe(MAIN) is None:
+        raise Refused(
+            f"Somebody's clusters stand in {ELSEWHERE}, which pgBackRest would not read any more once there is {MAIN}: "
+            f"move that file to {PARTS}, so that both count, or away."
         )
 
 

@@ -1,0 +1,162 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""pgBackRest's own list of backups, as entries of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import PHYSICAL, Entry, Series, Verified
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, read
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What earlier runs found out about a backup, which pgBackRest does not keep."""
+
+    verified: Verified | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One stanza in one repository."""
+
+    stanza: str
+    repository: int
+    entries: tuple[Entry, ...]
+    # Why it could not be asked, or what is wrong with it as a whole.
+    problems: tuple[str, ...] = ()
+    system_identifier: str | None = None
+    archive: Mapping[str, Archive] = field(default_factory=dict)
+
+
+def observe(stanza: str, repository: int, remembered: Mapping[str, Remembered], seconds: float) -> Listed:
+    """Asks pgBackRest for the backups and for the WAL that lies there."""
+    pgbackrest = PgBackRest(stanza, seconds)
+    info = pgbackrest.json("info", f"--repo={repository}")
+    about = info[0] if info else {}
+    archive = {}
+    for each in about.get("archive", []):
+        if each["database"].get("repo-key", 1) == repository:
+            place = f"archive/{stanza}/{each['id']}"
+            archive[each["id"]] = read(pgbackrest.json("repo-ls", f"--repo={repository}", "--recurse", place))
+    return listed(stanza, repository, about, archive, remembered)
+
+
+def listed(
+    stanza: str,
+    repository: int,
+    about: Mapping[str, Any],
+    archive: Mapping[str, Archive],
+    remembered: Mapping[str, Remembered],
+) -> Listed:
+    problems = tuple(
+        f"Repository {repository}: {' '.join(str(each['status']['message']).split())}."
+        for each in about.get("repo", [])
+        if each["key"] == repository and each["status"]["code"] not in (0, 2)
+    )
+    databases = {each["id"]: each for each in about.get("db", []) if each.get("repo-key", 1) == repository}
+    encrypted = about.get("cipher", "none") != "none"
+    entries = []
+    for each in about.get("backup", []):
+        if each["database"].get("repo-key", 1) == repository:
+            database = databases.get(each["database"]["id"], {})
+            walls = archive.get(f"{database.get('version')}-{each['database']['id']}")
+            known = remembered.get(each["label"], Remembered())
+            entries.append(_entry(stanza, repository, each, database, walls, known, encrypted))
+    current = max(databases, default=None)
+    identifier = None if current is None else str(databases[current]["system-id"])
+    return Listed(stanza, repository, tuple(_with_broken_bases(entries)), problems, identifier, archive)
+
+
+def _entry(
+    stanza: str,
+    repository: int,
+    told: Mapping[str, Any],
+    database: Mapping[str, Any],
+    archive: Archive | None,
+    known: Remembered,
+    encrypted: bool,
+) -> Entry:
+    started, stopped = (datetime.fromtimestamp(told["timestamp"][name], timezone.utc) for name in ("start", "stop"))
+    until, problems = _reach(repository, told, archive, stopped)
+    if told.get("error") and not known.problems:
+        problems = (*problems, "Pages of the cluster did not match their checksums when it was taken.")
+    identifier = database.get("system-id")
+    return Entry(
+        id=told["label"],
+        series=Series(PHYSICAL, told["type"], None if identifier is None else str(identifier), label=stanza),
+        number=told["timestamp"]["start"],
+        started=started,
+        stopped=stopped,
+        bytes=told["info"]["size"],
+        stored_bytes=told["info"]["repository"].get("delta", 0),
+        place=f"repository {repository}",
+        lsn_start=(told.get("lsn") or {}).get("start"),
+        lsn_stop=(told.get("lsn") or {}).get("stop"),
+        timeline=int(told["archive"]["start"][:8], 16) if told["archive"]["start"] else None,
+        restorable_from=stopped,
+        restorable_to=until,
+        server_version=str(database.get("version", "")),
+        depends_on=tuple(told.get("reference") or ()),
+        encrypted=encrypted,
+        verified=known.verified,
+        problems=(*known.problems, *problems),
+    )
+
+
+def _reach(
+    repository: int, told: Mapping[str, Any], archive: Archive | None, stopped: datetime
+) -> tuple[datetime, tuple[str, ...]]:
+    """To when it can be brought, and what is wrong with the WAL that takes it there."""
+    first, needed = told["archive"]["start"], told["archive"]["stop"]
+    if archive is None or not first:
+        return stopped, ()
+    last, missing = archive.reach(first)
+    if last is None or last.number < archive.number(needed):
+        lost = missing or archive.name(last.number + 1 if last else archive.number(first), int(first[:8], 16))
+        return stopped, (
+            f"WAL segment {lost}, which it needs to be restored at all, is not in repository {repository}.",
+        )
+    # Before a gap it can still be restored to, so one later is no fault of the backup; gaps() tells of it.
+    return max(stopped, last.arrived), ()
+
+
+def gaps(found: Listed) -> tuple[str, ...]:
+    """WAL that is missing between what a backup needs and the latest: sentences, one for each gap."""
+    told: dict[str, str] = {}
+    for each in found.entries:
+        for archive in found.archive.values():
+            if each.timeline is None or each.lsn_start is None:
+                continue
+            last, missing = archive.reach(archive.name(_segment(each.lsn_start, archive), each.timeline))
+            if missing is not None and last is not None:
+                told[missing] = (
+                    f"WAL segment {missing} is missing in repository {found.repository}, so that backup {each.id} can "
+                    f"be restored to about {last.arrived:%Y-%m-%d %H:%M:%S} UTC and no further: take a new full "
+                    "backup, and look whether archive-push-queue-max threw WAL away."
+                )
+    return tuple(told.values())
+
+
+def _segment(lsn: str, archive: Archive) -> int:
+    high, low = lsn.split("/")
+    size = (1 << 32) // archive.per_file
+    return int(high, 16) * archive.per_file + int(low, 16) // size
+
+
+def _with_broken_bases(entries: Sequence[Entry]) -> list[Entry]:
+    """What stands on a backup that has a problem has one."""
+    broken = {each.id for each in entries if each.problems}
+    told = []
+    for each in entries:
+        more = tuple(f"It needs backup {base}, which has a problem." for base in each.depends_on if base in broken)
+        told.append(replace(each, problems=(*each.problems, *more)))
+    return told

@@ -1,0 +1,19 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Physical backups for the catalogue, and WAL that is missing between them."""
+
+from __future__ import annotations
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.listing import Listing
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import gaps, observe
+
+_SECONDS = 300.0
+
+
+def physical(stanza: str, repository: int) -> Listing:
+    found = observe(stanza, repository, state.load(stanza, repository), _SECONDS)
+    place = f"repository {repository}"
+    return Listing(found.entries, [{"path": place, "problem": each} for each in (*found.problems, *gaps(found))])

@@ -1,0 +1,120 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What is to be done so that a backup as wanted is there: a function of what pgBackRest lists and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Union
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import Listed
+from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+
+# A kind serves whoever asked for one after it.
+KINDS = ("full", "diff", "incr")
+_WORDS = {"full": "full", "diff": "differential", "incr": "incremental"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    stanza: str
+    repository: int
+    kind: str
+    max_age: timedelta
+    verify: str
+    timeout: float
+
+    @property
+    def title(self) -> str:
+        return f"stanza {self.stanza} in repository {self.repository}"
+
+
+@dataclass(frozen=True)
+class Take:
+    kind: str
+    asked: str
+
+    @property
+    def sentence(self) -> str:
+        if self.kind == self.asked:
+            return f"take {'an' if self.kind == 'incr' else 'a'} {_WORDS[self.kind]} backup"
+        return f"take a full backup, since there is none that a {_WORDS[self.asked]} one could stand on"
+
+
+@dataclass(frozen=True)
+class Verify:
+    level: str
+    # None is the one that is taken before.
+    id: str | None
+
+    @property
+    def sentence(self) -> str:
+        which = "the new backup" if self.id is None else f"backup {self.id}"
+        return f"verify {which} ({self.level})"
+
+
+@dataclass(frozen=True)
+class Expire:
+    ids: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        return f"remove what is past its retention: {', '.join(self.ids)}"
+
+
+Step = Union[Take, Verify, Expire]
+
+
+def due(wish: Wish, found: Listed, now: datetime) -> tuple[Take | None, Entry | None]:
+    """Whether one is to be taken, else the one that serves."""
+    if found.problems:
+        raise Refused(f"{found.problems[0].rstrip('.')}: no backup was taken; have role backup make the stanza.")
+    fitting = [each for each in found.entries if each.good and _serves(each, wish)]
+    newest = max(fitting, key=lambda each: each.number, default=None)
+    # One from the future, by a clock that was wrong then, does not count.
+    if newest is not None and newest.stopped <= now and now - newest.stopped <= wish.max_age and wish.max_age:
+        return None, newest
+    base = any(each.good and each.series.kind == "full" for each in found.entries)
+    return Take(wish.kind if base else "full", wish.kind), None
+
+
+def _serves(entry: Entry, wish: Wish) -> bool:
+    return KINDS.index(entry.series.kind) <= KINDS.index(wish.kind)
+
+
+def steps(wish: Wish, take: Take | None, chosen: Entry | None, expiring: Sequence[str], found: Listed) -> Plan:
+    """In order: what is taken is verified before anything goes for it."""
+    changes: list[Step] = [] if take is None else [take]
+    if wish.verify != "none" and (chosen is None or not chosen.at_least(wish.verify)):
+        changes.append(Verify(wish.verify, None if chosen is None else chosen.id))
+    leaving, kept = spared(found.entries, expiring)
+    if leaving:
+        changes.append(Expire(leaving))
+    before = [_line(each) for each in found.entries]
+    after = [_line(each) for each in found.entries if each.id not in leaving]
+    if take is not None:
+        after.append(f"{_WORDS[take.kind]} backup, new")
+    warnings = [f"Backup {each} is past its retention and stays, since no newer one is proven good." for each in kept]
+    return Plan(tuple(changes), tuple(warnings), before=before, after=after)
+
+
+def spared(entries: Sequence[Entry], expiring: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What pgBackRest would remove, and of that what must stay: it knows nothing of broken pages or of proofs."""
+    good = [each for each in entries if each.good]
+    verified = [each for each in good if each.verified is not None]
+    untouchable: set[str] = set()
+    for last in (*good[-1:], *verified[-1:]):
+        untouchable |= {last.id, *last.depends_on}
+    kept = tuple(each for each in expiring if each in untouchable)
+    # pgBackRest removes all that it finds, or nothing.
+    return ((), kept) if kept else (tuple(expiring), ())
+
+
+def _line(entry: Entry) -> str:
+    return f"{_WORDS[entry.series.kind]} backup {entry.id}"

@@ -1,0 +1,186 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Method physical of pg_backup: pgBackRest takes and verifies, and what it only warns of is a failure here."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Verified
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import (
+    Listed,
+    Remembered,
+    gaps,
+    observe,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.plan import (
+    Expire,
+    Take,
+    Verify,
+    Wish,
+    due,
+    steps,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.request import wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import refuse_unknown, verify
+from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files import stanza_file
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest, warnings
+
+_SECONDS = 300.0
+_LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
+_KEEPS = r"^repo{}-retention-full(-type)?=(\S+)$"
+
+
+class Backups:
+    """One stanza in one repository, and what is known of it."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.pgbackrest = PgBackRest(wish.stanza, wish.timeout)
+        self.remembered = state.load(wish.stanza, wish.repository)
+        self.taken: str | None = None
+        self.seconds: float | None = None
+
+    @property
+    def repository(self) -> str:
+        return f"--repo={self.wish.repository}"
+
+    def look(self) -> Listed:
+        return observe(self.wish.stanza, self.wish.repository, self.remembered, _SECONDS)
+
+    def save(self) -> Listed:
+        found = self.look()
+        state.save(found, self.remembered, _now())
+        return found
+
+    def expiring(self, take: Take | None) -> list[str]:
+        """What pgBackRest will remove once the new one is there, in its own words."""
+        arguments = [self.repository, "--dry-run"]
+        count = self._full_count() if take is not None and take.kind == "full" else None
+        if count is not None:
+            if count == 1:
+                return [each.id for each in self.look().entries]
+            arguments.append(f"--repo{self.wish.repository}-retention-full={count - 1}")
+        printed = self.pgbackrest.run("expire", *arguments, log="info")
+        lines = [line for line in printed.splitlines() if re.search(r"expire \w+ backup", line)]
+        return list(dict.fromkeys(label for line in lines for label in _LABEL.findall(line)))
+
+    def _full_count(self) -> int | None:
+        """How many full ones stay, where that is counted."""
+        path = stanza_file(self.wish.stanza)
+        pattern = re.compile(_KEEPS.format(self.wish.repository), re.MULTILINE)
+        told = dict(pattern.findall(path.read_text())) if path.exists() else {}
+        return int(told[""]) if "" in told and told.get("-type", "count") == "count" else None
+
+    def carry_out(self, plan: Plan) -> None:
+        """What was found out is kept also where it is a failure."""
+        for step in plan.changes:
+            try:
+                self._step(step)
+            except Problem:
+                # That it cannot be kept as well would hide the reason.
+                with contextlib.suppress(Problem):
+                    self.save()
+                raise
+
+    def _step(self, step: Any) -> None:
+        if isinstance(step, Take):
+            self._take(step)
+        elif isinstance(step, Verify):
+            self._verify(step, step.id or self.taken or "")
+        elif isinstance(step, Expire):
+            self.pgbackrest.run("expire", self.repository)
+
+    def _take(self, step: Take) -> None:
+        began = time.monotonic()
+        # What is past its retention goes once this one is known to be good.
+        printed = self.pgbackrest.run("backup", self.repository, f"--type={step.kind}", "--no-expire-auto", log="info")
+        self.seconds = round(time.monotonic() - began, 3)
+        found = re.search(r"new backup label = (\S+)", printed)
+        self.taken = found[1] if found else self.look().entries[-1].id
+        broken = [each for each in warnings(printed) if "checksum" in each]
+        if broken or any(each.id == self.taken and each.problems for each in self.look().entries):
+            said = "; ".join(broken[:3]) or "pgBackRest tells which in its log"
+            problem = f"Pages of the cluster did not match their checksums when it was taken: {said}."
+            self.remembered[self.taken] = Remembered(None, (problem,))
+            raise Problem(
+                f"Backup {self.taken} holds broken pages of the running cluster ({said}): the cluster is damaged, look "
+                "at its disk and restore what is broken from an older backup; nothing was removed."
+            )
+
+    def _verify(self, step: Verify, label: str) -> None:
+        known = self.remembered.get(label, Remembered())
+        problems = verify(self.pgbackrest, self.wish, label)
+        for name, sentences in problems.items():
+            self.remembered[name] = Remembered(None, tuple(sentences))
+        if problems:
+            first = next(iter(problems.values()))[0]
+            raise Problem(
+                f"{self.wish.title.capitalize()} did not stand the proof ({step.level}): {first.rstrip('.')}; take a "
+                "new full backup, and look at the disk that the repository is on."
+            )
+        self.remembered[label] = replace(known, verified=Verified(step.level, _now()))
+
+
+def backed_up(module: Module) -> None:
+    """A backup as wanted is there, proven, and what is past its retention is not."""
+    wish = wanted(module.params)
+    refuse_unknown(wish.verify)
+    backups = Backups(wish)
+    found = backups.look()
+    take, chosen = due(wish, found, _now())
+    plan = steps(wish, take, chosen, backups.expiring(take), found)
+    try:
+        if not module.check_mode:
+            backups.carry_out(plan)
+    except Problem:
+        module.report(**_result(plan, backups, None, ()))
+        raise
+    if module.check_mode:
+        module.report(**_result(plan, backups, chosen, gaps(found)))
+        return
+    found = backups.save()
+    entry = next((each for each in found.entries if each.id == (backups.taken or (chosen and chosen.id))), None)
+    module.report(**_result(plan, backups, entry, gaps(found)))
+
+
+def _result(plan: Plan, backups: Backups, entry: Entry | None, more: Sequence[str]) -> dict[str, Any]:
+    told = entry.told() if entry else {}
+    leaving = [name for step in plan.changes if isinstance(step, Expire) for name in step.ids]
+    seconds = backups.seconds
+    result: dict[str, Any] = {
+        "changed": plan.changed,
+        "steps": [step.sentence for step in plan.changes],
+        "taken": any(isinstance(step, Take) for step in plan.changes),
+        "removed": [{"id": each, "why": "past its retention", "place": backups.repository[2:]} for each in leaving],
+        "warnings": [*plan.warnings, *more],
+        "id": told.get("id"),
+        "path": told.get("place"),
+        "bytes": told.get("stored_bytes"),
+        "lsn": told.get("lsn_start"),
+        "verified": told.get("verified"),
+        "copies": told.get("copies"),
+        "age_seconds": int((_now() - entry.stopped).total_seconds()) if entry else None,
+        "duration": seconds,
+        "throughput": int(entry.bytes / seconds) if entry and seconds else None,
+        "compression_ratio": round(entry.bytes / max(1, entry.stored_bytes), 2) if entry and seconds else None,
+    }
+    if plan.changed:
+        result["diff"] = plan.diff(f"backups of {backups.wish.title}")
+    return result
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,219 @@
+"""Physical backups: taken when due, proven, and never believed when they are damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.checkout import ROOT
+from lab.waiting import wait_until
+from tests.integration import inside, s3, stanzas
+from tests.integration.conftest import releases
+from tests.integration.stanzas import DISK, STANZA, Backups
+
+STATE = f"/var/lib/runbook-postgres/backup-{STANZA}.json"
+MODULE = "pg_backup"
+PLACE = f"/srv/backup/backup/{STANZA}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "alone" in metafunc.fixturenames:
+        numbers = [number for number in releases(metafunc.config) if number > 11]
+        ids = [f"debian{number}" for number in numbers]
+        metafunc.parametrize("alone", numbers, ids=ids, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def alone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backups]:
+    """A server that archives to an encrypted repository on its disk."""
+    place = tmp_path_factory.mktemp("physical")
+    with stanzas.alone(request.param, place, [DISK], stanzas.ARCHIVING, "physical") as made:
+        made.played()
+        yield made
+
+
+def backup(alone: Backups, *, check: bool = False, **options: Any) -> inside.Ended:
+    return alone.run(MODULE, check=check, method="physical", **{"max_age": "1 hour", **options})
+
+
+def state(alone: Backups) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(alone.repository.exec(["cat", STATE]).stdout)
+    return dict(told["repositories"]["1"])
+
+
+def ids(alone: Backups) -> list[str]:
+    return [each["label"] for each in alone.info()["backup"]]
+
+
+def test_a_backup_is_taken_once_and_proven(alone: Backups) -> None:
+    foreseen = backup(alone, check=True).result
+    assert foreseen["steps"] == ["take a full backup", "verify the new backup (checksum)"]
+    assert not ids(alone)
+    done = backup(alone)
+    assert done.result["steps"] == foreseen["steps"], done.text
+    assert done.result["diff"] == foreseen["diff"]
+    assert [done.result["id"]] == ids(alone)
+    assert done.result["verified"]["level"] == "checksum"
+    again = backup(alone).result
+    assert (again["changed"], again["steps"], again["id"]) == (False, [], done.result["id"])
+    kept = state(alone)
+    assert kept["last_verified"]["id"] == kept["last_backup"]["id"] == done.result["id"]
+    document = json.loads(alone.repository.exec(["cat", STATE]).stdout)
+    assert document["last_backup_at"] == kept["last_backup"]["stopped"]
+    assert document["last_verified_at"] == kept["last_verified"]["verified"]["at"]
+    assert document["recoverable_from"] <= document["recoverable_to"]
+    assert alone.repository.exec(["stat", "-c", "%U %a", STATE]).stdout.split() == ["root", "644"]
+
+
+def test_an_incremental_one_stands_on_it_and_a_full_one_serves_for_it(alone: Backups) -> None:
+    assert not backup(alone, kind="incr").result["changed"]
+    done = backup(alone, kind="incr", max_age="0").result
+    assert done["steps"][0] == "take an incremental backup"
+    [full, incremental] = ids(alone)
+    assert incremental.startswith(full)
+    assert backup(alone, kind="full").result["id"] == full
+
+
+def test_what_is_past_its_retention_is_told_beforehand(alone: Backups) -> None:
+    """Two full ones are kept, with what stands on them."""
+    first = ids(alone)
+    assert backup(alone, max_age="0").result["removed"] == []
+    foreseen = backup(alone, max_age="0", check=True).result
+    assert [each["id"] for each in foreseen["removed"]] == first
+    done = backup(alone, max_age="0").result
+    assert (done["removed"], done["diff"]) == (foreseen["removed"], foreseen["diff"])
+    assert not set(first) & set(ids(alone))
+    assert not backup(alone).result["changed"]
+
+
+def test_two_at_once_are_one(alone: Backups) -> None:
+    """The second is refused and harms nothing."""
+    argv = ["docker", "exec", "--user=postgres", alone.repository.container, "pgbackrest"]
+    with subprocess.Popen([*argv, f"--stanza={STANZA}", "--no-expire-auto", "--type=full", "backup"]) as other:
+        wait_until("the other one is at work", lambda: alone.info()["status"]["lock"]["backup"]["held"])
+        assert "another backup, expiry or stanza command is at work" in backup(alone, max_age="0").failure
+        assert other.wait(300) == 0
+
+
+def test_a_backup_that_was_killed_is_no_backup(alone: Backups) -> None:
+    before = ids(alone)
+    argv = ["docker", "exec", "--user=postgres", alone.repository.container, "pgbackrest"]
+    with subprocess.Popen([*argv, f"--stanza={STANZA}", "--no-expire-auto", "--type=full", "backup"]) as other:
+        wait_until("files are written", lambda: len(listed(alone)) > len(before))
+        alone.repository.exec(["pkill", "-9", "-u", "postgres", "pgbackrest"])
+        other.wait(60)
+    assert ids(alone) == before
+    done = backup(alone, max_age="0")
+    assert done.result.get("taken"), done.text
+    assert set(listed(alone)) == set(ids(alone))
+
+
+def listed(alone: Backups) -> list[str]:
+    names = alone.repository.exec(["ls", PLACE]).stdout.split()
+    return [name for name in names if name[0].isdigit()]
+
+
+def test_a_bit_that_flipped_in_the_repository_is_found(alone: Backups) -> None:
+    label = backup(alone, max_age="0", verify="none").result["id"]
+    find = f"find {PLACE}/{label}/pg_data/base -name '*.zst' -size +20k | head -1"
+    path = alone.repository.exec(["sh", "-c", find]).stdout.strip()
+    alone.repository.exec(["sh", "-c", f"printf XX | dd of={path} bs=1 seek=9000 conv=notrunc status=none"])
+    sentence = backup(alone).failure
+    assert "did not stand the proof (checksum)" in sentence
+    # It counts for nothing from now on.
+    assert backup(alone, check=True).result["taken"]
+    alone.repository.exec(["rm", "-rf", f"{PLACE}/{label}"])
+    done = backup(alone, max_age="0", kind="full")
+    assert not done.result.get("failed"), done.text
+
+
+def test_wal_that_is_missing_is_named(alone: Backups) -> None:
+    label = backup(alone, max_age="0").result["id"]
+    for _ in range(3):
+        alone.primary.psql("CREATE TABLE IF NOT EXISTS later (); SELECT pg_switch_wal()")
+        alone.pgbackrest("check")
+    last = alone.info()["archive"][0]["max"]
+    lost = f"{int(last, 16) - 1:024X}"
+    alone.repository.exec(["sh", "-c", f"rm /srv/backup/archive/{STANZA}/*/*/{lost}-*"])
+    told = backup(alone, check=True).result["warnings"]
+    assert f"WAL segment {lost} is missing in repository 1, so that backup {label}" in str(told)
+
+
+def test_broken_pages_of_the_live_cluster_fail(alone: Backups) -> None:
+    """pgBackRest warns and calls the backup good; nothing goes for it, and it does not count."""
+    kept = ids(alone)
+    cluster = alone.primary
+    cluster.psql("CHECKPOINT")
+    path = f"{cluster.data_directory}/{cluster.psql(chr(39).join(('SELECT pg_relation_filepath(', 'kept', ')')))}"
+    cluster.stop()
+    page = alone.repository.exec(["sh", "-c", f"dd if={path} bs=1 skip=9000 count=4 status=none | od -An -tx1"]).stdout
+    alone.repository.exec(["sh", "-c", f"printf zzzz | dd of={path} bs=1 seek=9000 conv=notrunc status=none"])
+    cluster.start()
+    try:
+        sentence = backup(alone, max_age="0").failure
+        assert "holds broken pages of the running cluster" in sentence
+        assert path in sentence
+        assert set(kept) <= set(ids(alone))
+        assert backup(alone, check=True, max_age="1 hour").result["id"] in (*kept, None)
+        assert "did not match their checksums" in " ".join(state(alone)["problems"])
+    finally:
+        cluster.stop()
+        bytes_ = "".join(f"\\x{word}" for word in page.split())
+        alone.repository.exec(
+            ["bash", "-c", f"printf '{bytes_}' | dd of={path} bs=1 seek=9000 conv=notrunc status=none"]
+        )
+        cluster.start()
+
+
+def test_the_playbook_takes_it_where_it_runs(alone: Backups) -> None:
+    wishes = [{"kind": "incr", "max_age": "12 hours", "verify": "none"}]
+    extra = {"physical_backup_hosts": "all", "physical_backups": wishes}
+    argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", "inventory.json", "runbook.postgres.backup_physical"]
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".lab" / "collections")}
+    done = subprocess.run(
+        [*argv, "--extra-vars", json.dumps(extra)],
+        cwd=alone.stage.place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Have the backup" in done.stdout
+    assert "unreachable=0" in done.stdout
+
+
+def test_a_disk_that_is_full_is_told_and_leaves_no_backup(alone: Backups) -> None:
+    node = alone.repository
+    node.exec(["dd", "if=/dev/zero", "of=/small/full", "bs=1M", "count=6", "status=none"])
+    small = {"path": "/small/backup", "retention": {"full": 1}}
+    alone.stage.played("backup", backup_repositories=[DISK, small])
+    try:
+        assert "No space left on device" in backup(alone, repository=2, max_age="0").failure
+        assert {each["database"]["repo-key"] for each in alone.info()["backup"]} == {1}
+        node.exec(["rm", "/small/full"])
+        done = backup(alone, repository=2)
+        assert done.result.get("taken"), done.text
+    finally:
+        node.exec(["rm", "-rf", "/small/backup", "/small/full"])
+        alone.played()
+
+
+def test_a_store_that_goes_away_is_told_and_leaves_no_backup(alone: Backups, tmp_path: Path) -> None:
+    with s3.store(tmp_path) as store:
+        store.introduce(alone.repository)
+        away = store.repository(retention={"full": 1}, settings={"bundle": True})
+        alone.stage.played("backup", backup_repositories=[DISK, away])
+        try:
+            threading.Timer(3, store.stop).start()
+            assert "pgbackrest" in backup(alone, repository=2, max_age="0").failure
+            assert {each["database"]["repo-key"] for each in alone.info()["backup"]} == {1}
+        finally:
+            alone.played()

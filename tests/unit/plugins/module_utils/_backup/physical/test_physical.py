@@ -1,0 +1,187 @@
+"""What pgBackRest lists, what is due, what may go and what a proof found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Verified
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import (
+    Listed,
+    Remembered,
+    gaps,
+    listed,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.plan import (
+    Expire,
+    Take,
+    Verify,
+    Wish,
+    due,
+    spared,
+    steps,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import problems, refuse_unknown
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, Segment
+
+NOW = datetime(2030, 1, 10, tzinfo=timezone.utc)
+FULL, DIFF, INCR = "20300101-000000F", "20300101-000000F_20300102-000000D", "20300101-000000F_20300103-000000I"
+WISH = Wish("ledger", 1, "full", timedelta(hours=20), "checksum", 60.0)
+VERIFIED = Verified("checksum", NOW)
+
+
+def backup(label: str, hours: float, *, first: int, error: bool = False, on: tuple[str, ...] = ()) -> dict[str, Any]:
+    stopped = int((NOW - timedelta(hours=hours)).timestamp())
+    kind = {"D": "diff", "I": "incr"}.get(label[-1], "full")
+    name = f"0000000100000000{first:08X}"
+    return {
+        "label": label,
+        "type": kind,
+        "error": error,
+        "archive": {"start": name, "stop": name},
+        "database": {"id": 1, "repo-key": 1},
+        "info": {"size": 100, "repository": {"delta": 10, "size": 20}},
+        "lsn": {"start": f"0/{first:X}000028", "stop": f"0/{first:X}000100"},
+        "reference": list(on) or None,
+        "timestamp": {"start": stopped - 60, "stop": stopped},
+    }
+
+
+def archive(*numbers: int) -> dict[str, Archive]:
+    return {"15-1": Archive({number: Segment(1, number, NOW + timedelta(minutes=number)) for number in numbers})}
+
+
+def look(*told: dict[str, Any], wal: tuple[int, ...] = tuple(range(1, 10)), status: int = 0, **known: Any) -> Listed:
+    about = {
+        "backup": list(told),
+        "cipher": "aes-256-cbc",
+        "db": [{"id": 1, "repo-key": 1, "system-id": 7, "version": "15"}],
+        "repo": [{"key": 1, "status": {"code": status, "message": "missing stanza path"}}],
+    }
+    return listed("ledger", 1, about, archive(*wal), known.get("remembered", {}))
+
+
+def test_an_entry_says_what_it_can_bring_back() -> None:
+    [full, incremental] = look(backup(FULL, 30, first=2), backup(INCR, 10, first=5, on=(FULL,))).entries
+    assert (full.series.kind, full.series.system_identifier) == ("full", "7")
+    assert full.restorable_from == NOW - timedelta(hours=30)
+    assert full.restorable_to == NOW + timedelta(minutes=9)
+    assert incremental.depends_on == (FULL,)
+    assert (full.encrypted, full.good, full.timeline) == (True, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("told", "wal", "remembered", "said"),
+    [
+        (backup(FULL, 1, first=2, error=True), (1, 2, 3), {}, "did not match their checksums"),
+        (backup(FULL, 1, first=2), (1, 3), {}, "WAL segment 000000010000000000000002, which it needs"),
+        (backup(FULL, 1, first=2), (1,), {}, "WAL segment 000000010000000000000002, which it needs"),
+        (backup(FULL, 1, first=2), (1, 2), {FULL: Remembered(None, ("It is torn.",))}, "It is torn."),
+    ],
+)
+def test_what_is_wrong_with_a_backup(told: Any, wal: tuple[int, ...], remembered: Any, said: str) -> None:
+    [entry] = look(told, wal=wal, remembered=remembered).entries
+    assert said in entry.problems[0]
+
+
+def test_what_stands_on_a_broken_one_is_broken() -> None:
+    found = look(backup(FULL, 30, first=2, error=True), backup(INCR, 10, first=5, on=(FULL,)))
+    assert found.entries[1].problems == (f"It needs backup {FULL}, which has a problem.",)
+
+
+def test_a_gap_after_a_backup_is_told_and_leaves_it_good() -> None:
+    found = look(backup(FULL, 30, first=2), wal=(1, 2, 3, 5, 6))
+    assert found.entries[0].good
+    assert found.entries[0].restorable_to == NOW + timedelta(minutes=3)
+    [sentence] = gaps(found)
+    assert "WAL segment 000000010000000000000004 is missing in repository 1" in sentence
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "expected"),
+    [
+        ([], "full", Take("full", "full")),
+        ([], "incr", Take("full", "incr")),
+        ([backup(FULL, 30, first=2)], "full", Take("full", "full")),
+        ([backup(FULL, 30, first=2)], "incr", Take("incr", "incr")),
+        ([backup(FULL, 10, first=2)], "full", FULL),
+        ([backup(FULL, 10, first=2)], "incr", FULL),
+        ([backup(FULL, 30, first=2), backup(INCR, 10, first=5, on=(FULL,))], "incr", INCR),
+        ([backup(FULL, 30, first=2), backup(INCR, 10, first=5, on=(FULL,))], "diff", Take("diff", "diff")),
+        ([backup(FULL, 10, first=2, error=True)], "full", Take("full", "full")),
+        # A clock was wrong.
+        ([backup(FULL, -5, first=2)], "full", Take("full", "full")),
+    ],
+)
+def test_one_is_taken_where_none_is_young_enough(told: list[Any], kind: str, expected: Any) -> None:
+    take, chosen = due(replace(WISH, kind=kind), look(*told), NOW)
+    assert (take or (chosen and chosen.id)) == expected
+
+
+def test_age_0_takes_one_now() -> None:
+    assert due(replace(WISH, max_age=timedelta()), look(backup(FULL, 0, first=2)), NOW)[0]
+
+
+def test_without_a_stanza_nothing_is_taken() -> None:
+    with pytest.raises(Refused, match="missing stanza path: no backup was taken"):
+        due(WISH, look(status=1), NOW)
+
+
+def test_the_new_one_is_proven_before_others_go() -> None:
+    found = look(backup(FULL, 50, first=2), backup("20300105-000000F", 30, first=4))
+    plan = steps(WISH, Take("full", "full"), None, [FULL], found)
+    assert plan.changes == (Take("full", "full"), Verify("checksum", None), Expire((FULL,)))
+    assert plan.after == ["full backup 20300105-000000F", "full backup, new"]
+
+
+def test_what_is_proven_already_is_left_alone() -> None:
+    found = look(backup(FULL, 5, first=2), remembered={FULL: Remembered(VERIFIED)})
+    assert steps(WISH, None, found.entries[0], [], found).changes == ()
+
+
+def entries(*pairs: tuple[str, bool, bool]) -> list[Entry]:
+    """By name, whether it is good, and whether it was proven."""
+    told = look(*(backup(name, 9 - place, first=2 + place) for place, (name, _, _) in enumerate(pairs))).entries
+    return [
+        replace(entry, problems=() if good else ("It is torn.",), verified=VERIFIED if proven else None)
+        for entry, (_, good, proven) in zip(told, pairs)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("newer", "leaving"),
+    [((True, True), True), ((True, False), False), ((False, False), False)],
+)
+def test_the_last_that_was_proven_stays_whatever_its_age(newer: tuple[bool, bool], *, leaving: bool) -> None:
+    there = entries((FULL, True, True), ("20300105-000000F", *newer))
+    assert spared(there, [FULL]) == (((FULL,), ()) if leaving else ((), (FULL,)))
+
+
+PRINTED = """\
+P01   INFO: file missing '20300101-000000F/pg_data/global/pg_control.zst'
+P00   INFO: stanza: ledger
+            status: error
+              archiveId: 15-1, total WAL checked: 4, total valid WAL: 3
+                missing: 0, checksum invalid: 1, size invalid: 0, other: 0
+              backup: 20300101-000000F, status: invalid, total files checked: 961, total valid files: 960
+                missing: 1, checksum invalid: 0, size invalid: 0, other: 0
+              backup: 20300105-000000F, status: valid, total files checked: 961, total valid files: 961
+"""
+
+
+def test_a_proof_that_ends_well_and_found_damage_is_a_failure() -> None:
+    assert problems(PRINTED, "20300105-000000F") == {
+        FULL: ["1 of 961 files are damaged or missing: 20300101-000000F/pg_data/global/pg_control.zst."],
+        "20300105-000000F": ["1 of 4 WAL segments are damaged or missing."],
+    }
+    assert problems("P00   INFO: verify command end: completed successfully", FULL) == {}
+    assert "did not name" in problems("status: error", FULL)[FULL][0]
+
+
+def test_a_level_of_other_backups_is_refused() -> None:
+    with pytest.raises(Refused, match="for logical backups"):
+        refuse_unknown("list")
