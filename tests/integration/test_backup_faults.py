@@ -167,7 +167,7 @@ def test_a_clock_that_was_set_back(kept: Backups) -> None:
     kept.node.write(f"{ahead['path']}/manifest.json", json.dumps(told), owner="postgres:postgres", mode="0600")
     done = kept.taken(max_age="1 day", retention={"count": 1})
     assert done["taken"]
-    assert "a clock was or is wrong" in done["warnings"][0]
+    assert "a clock was or is wrong" in str(done["warnings"])
     assert [each["id"] for each in done["removed"]] == [ahead["id"]]
     assert kept.manifest(done["path"])["number"] == 2
 
@@ -213,7 +213,7 @@ def test_an_edited_manifest_is_named_and_not_relied_on(kept: Backups) -> None:
     assert "it was edited or damaged" in broken["problem"]
     again = kept.taken(max_age="1 day")
     assert again["taken"]
-    assert "it was edited or damaged" in again["warnings"][0]
+    assert "it was edited or damaged" in str(again["warnings"])
 
 
 def test_a_remote_that_fails_keeps_the_backup_and_the_next_run_copies_it(kept: Backups) -> None:
@@ -233,7 +233,7 @@ def test_rows_that_are_hidden_and_tables_that_may_not_be_read_are_refused(kept: 
     try:
         assert "superusers" in kept.take(**login, content="schema").failure
         refused = kept.take(**login, globals="without_passwords").failure
-        assert 'may not read o\'dd.t "a" * and 3 more' in refused
+        assert 'may not read o\'dd.t "a" * and 4 more' in refused
         kept.server.run(
             "GRANT SELECT ON public.orders TO reader",
             "ALTER TABLE public.orders ENABLE ROW LEVEL SECURITY",

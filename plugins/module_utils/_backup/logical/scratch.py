@@ -69,8 +69,8 @@ def _scratch(session: Session, origin: Origin) -> Iterator[str]:
         _drop(session, row["name"])
     name = f"{PREFIX}{secrets.token_hex(6)}"
     session.fetch(NAMED, {"name": name})
+    _create(session, name, origin)
     try:
-        _create(session, name, origin)
         yield name
     finally:
         _drop(session, name)
