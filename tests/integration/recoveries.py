@@ -72,6 +72,8 @@ class Backed:
 
     def archived(self) -> str:
         """All WAL until now is in the archive; the name of the last file."""
+        # Without a record there is nothing to switch from.
+        self.cluster.psql("SELECT pg_logical_emit_message(false, 'test', 'x')")
         name = self.cluster.psql("SELECT pg_walfile_name(pg_switch_wal())")
         last = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver"
         wait_until("WAL is archived", lambda: self.cluster.psql(last) >= name, bound=60)

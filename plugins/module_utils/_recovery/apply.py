@@ -86,6 +86,8 @@ class Apply:
         if found is None:
             return
         socket = found.socket(seconds=_ARCHIVE_SECONDS)
+        # Where nothing was written since the last switch, a file would be waited for that nobody begins.
+        socket.psql("SELECT pg_logical_emit_message(false, 'runbook.postgres', 'switch')")
         name = socket.json("SELECT to_json(pg_walfile_name(pg_switch_wal()))")
         deadline = Deadline(_ARCHIVE_SECONDS)
         while str(socket.json("SELECT to_json(coalesce(last_archived_wal, '')) FROM pg_stat_archiver")) < name:
