@@ -49,6 +49,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.restart import KIN, Member, Waiting, plan
 
@@ -63,7 +64,7 @@ def member(name: str, told: Mapping[str, Any]) -> Member:
     return Member(name, seen["role"] == "primary", waiting, settings)
 
 
-def restart_plan(hosts: Mapping[str, Any], allow_primary: bool = False) -> dict[str, list[str]]:
+def restart_plan(hosts: Mapping[str, Any], allow_primary: Any = False) -> dict[str, list[str]]:
     try:
         clusters: dict[str, list[Member]] = {}
         for name, told in hosts.items():
@@ -73,7 +74,9 @@ def restart_plan(hosts: Mapping[str, Any], allow_primary: bool = False) -> dict[
             f"restart_plan was given something else than hosts ({type(error).__name__}: {error}): pass what pg_restart "
             "returned of each."
         ) from error
-    plans = [plan(members, allow_primary=bool(allow_primary)) for members in clusters.values()]
+    # The command line says -e restart_primary=false, which is a text and would count as true.
+    allowed = bool(boolean(allow_primary, strict=False))
+    plans = [plan(members, allow_primary=allowed) for members in clusters.values()]
     return {
         "order": [name for each in plans for name in each.order],
         "held": [sentence for each in plans for sentence in each.held],

@@ -9,13 +9,14 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.runbook.postgres.plugins.filter import cluster_seen, inventory_problems, topology
+from ansible_collections.runbook.postgres.plugins.filter import cluster_seen, inventory_problems, restart_plan, topology
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.hostvars import READ
 from tests.unit.plugins.module_utils._cluster.nodes import bare, primary
 
 ROOT = Path(__file__).resolve().parents[4]
 TOPOLOGY = topology.FilterModule().filters()["topology"]
 SEEN = cluster_seen.FilterModule().filters()["cluster_seen"]
+RESTART = restart_plan.FilterModule().filters()["restart_plan"]
 PROBLEMS = inventory_problems.FilterModule().filters()["inventory_problems"]
 
 
@@ -55,3 +56,14 @@ def test_the_shared_variables_are_all_specified() -> None:
     read = {*READ} - {"ansible_host"}
     options = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]
     assert read <= set(options["options"])
+
+
+@pytest.mark.parametrize(
+    ("allowed", "order"),
+    [(False, []), ("false", []), ("no", []), ("0", []), ("perhaps", []), (True, ["a"]), ("true", ["a"])],
+)
+def test_a_primary_restarts_only_where_somebody_says_so(allowed: Any, order: list[str]) -> None:
+    """Whatever the command line gives is a text."""
+    waiting = {"shared_buffers": {"running": "16384", "wanted": "32768"}}
+    hosts = {"a": {"cluster": "c", "seen": {"role": "primary", "waiting": waiting}, "instance": {"role": "primary"}}}
+    assert RESTART(hosts, allow_primary=allowed)["order"] == order
