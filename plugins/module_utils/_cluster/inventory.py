@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 # What the hosts of one cluster must say alike.
 ALIKE = ("postgres_hosts", "postgres_poolers", "postgres_first_primary", "postgres_version")
 HERE = ("localhost", "127.0.0.1", "::1")
@@ -41,7 +43,7 @@ def problems(
 
     `known` are the variables that the roles take, `prefixes` those that belong to the roles.
     """
-    play = [host for host in play if inventory[host].get("postgres_managed") is not False]
+    play = [host for host in play if _managed(inventory[host])]
     told = [sentence for host in play for sentence in _missing(host, inventory[host])]
     clusters = _clusters(play, inventory)
     members = dict.fromkeys(name for each in clusters.values() for name in each.members if name in inventory)
@@ -53,6 +55,12 @@ def problems(
     told += _claims(clusters, inventory)
     told += _addresses(clusters, inventory)
     return told
+
+
+def _managed(variables: Variables) -> bool:
+    """An inventory in INI says postgres_managed=false, which is a text."""
+    said = variables.get("postgres_managed")
+    return said is None or bool(boolean(said, strict=False))
 
 
 def _missing(host: str, variables: Variables) -> Iterator[str]:

@@ -115,8 +115,15 @@ def test_a_lone_server_may_be_its_own_host() -> None:
     assert found({"localhost": alone}) == []
 
 
-def test_who_is_not_looked_after_is_not_judged() -> None:
-    assert found({**good(), "outside": {"postgres_managed": False, "postgres_port": 5433}}, [*good(), "outside"]) == []
+@pytest.mark.parametrize("said", [False, "false", "no"])
+def test_who_is_not_looked_after_is_not_judged(said: object) -> None:
+    assert found({**good(), "outside": {"postgres_managed": said, "postgres_port": 5433}}, [*good(), "outside"]) == []
+
+
+@pytest.mark.parametrize("said", [None, True, "true"])
+def test_who_is_looked_after_is_judged(said: object) -> None:
+    told = found({**good(), "outside": {"postgres_managed": said}}, [*good(), "outside"])
+    assert told[0].startswith("outside belongs to no cluster")
 
 
 def test_what_roles_keep_for_themselves_is_theirs() -> None:
