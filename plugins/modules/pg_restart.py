@@ -30,6 +30,12 @@ options:
       - Name of the instance.
     type: str
     default: main
+  role:
+    description:
+      - What the server was when its restart was decided on. One that is something else by now, because it was promoted
+        meanwhile, is not restarted.
+    type: str
+    choices: [primary, standby]
   timeout:
     description:
       - Seconds after which waiting for the server or its standbys is given up.
@@ -69,6 +75,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.restarting import (
     ask,
+    refuse_another_role,
     restart,
     running_instance,
 )
@@ -77,6 +84,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._module import Mo
 OPTIONS: dict[str, dict[str, Any]] = {
     "version": {"type": "int", "required": True},
     "instance": {"type": "str", "default": "main"},
+    "role": {"type": "str", "choices": ["primary", "standby"]},
     "timeout": {"type": "int", "default": 300},
 }
 
@@ -85,6 +93,7 @@ def main() -> None:
     with Module(OPTIONS, driver=False) as module:
         instance = running_instance(module.params["version"], module.params["instance"])
         server = ask(instance)
+        refuse_another_role(instance.title, server, module.params["role"])
         module.report(changed=bool(server.waiting), role=server.role, waiting=server.waiting, diff=diff(server.waiting))
         if server.waiting and not module.check_mode:
             restart(instance, server, float(module.params["timeout"]))

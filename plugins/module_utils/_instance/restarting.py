@@ -59,6 +59,15 @@ def ask(instance: instances.Instance, seconds: float = 30.0) -> Server:
     return Server(told["role"], told["waiting"], told["upstream"] == "streaming", frozenset(told["streaming"]))
 
 
+def refuse_another_role(title: str, server: Server, expected: str | None) -> None:
+    """Others restart in between: what was a standby when all were looked at may take the writes by now."""
+    if server.waiting and expected not in (None, server.role):
+        raise Refused(
+            f"Instance {title} is a {server.role} by now and was to be restarted as a {expected}, so that it was not "
+            "stopped: run this again, which asks anew who is what."
+        )
+
+
 def restart(instance: instances.Instance, before: Server, seconds: float) -> None:
     _validate(instance)
     deadline = Deadline(seconds)
