@@ -60,6 +60,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.runbook.postgres.plugins.module_utils._objects.plan import narrowed, planned
 
@@ -67,13 +68,15 @@ from ansible_collections.runbook.postgres.plugins.module_utils._objects.plan imp
 def objects_plan(
     given: Mapping[str, Any],
     version: Any = None,
-    revoke_public_create: bool = True,
-    exact_memberships: bool = False,
+    revoke_public_create: Any = True,
+    exact_memberships: Any = False,
     pending: Any = None,
 ) -> dict[str, Any]:
     try:
         major = int(version) if version else None
-        return narrowed(planned(given, major, revoke_public_create, exact_memberships), pending or {})
+        # An inventory in INI says false in a text, which would count as true.
+        revoke, exact = (bool(boolean(each, strict=False)) for each in (revoke_public_create, exact_memberships))
+        return narrowed(planned(given, major, revoke, exact), pending or {})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # Not the entry itself: it may hold a password.
         raise AnsibleFilterError(

@@ -58,6 +58,14 @@ def test_roles_with_the_same_memberships_share_a_call() -> None:
     assert all("e" not in call["members"] for call in exact)
 
 
+@pytest.mark.parametrize(("said", "calls"), [(False, 0), ("false", 0), ("no", 0), (True, 1), ("true", 1)])
+def test_what_is_said_in_a_text_counts_as_it_is_meant(said: Any, calls: int) -> None:
+    """As inventories in INI have it."""
+    lists: dict[str, Any] = {"roles": [{"name": "d", "member_of": []}], "databases": [{"name": "shop"}]}
+    assert len(FILTER(lists, exact_memberships=said)["memberships"]) == calls
+    assert len(FILTER(lists, version=13, revoke_public_create=said)["privileges"]) == calls
+
+
 def test_databases_and_what_is_in_them() -> None:
     databases: list[dict[str, Any]] = [
         {"name": "shop", "locale": "C", "extensions": ["plpgsql", "pg_trgm"], "schemas": ["public", "sales"]},
