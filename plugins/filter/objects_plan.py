@@ -37,6 +37,11 @@ options:
       - Whether roles leave the groups that their C(member_of) does not name.
     type: bool
     default: false
+  replication_role:
+    description:
+      - Who standbys log in as. An entry that would take from it what that needs is refused.
+    type: str
+    default: ""
   pending:
     description:
       - What M(runbook.postgres.pg_objects_pending) found. Without it, all calls are returned.
@@ -70,13 +75,14 @@ def objects_plan(
     version: Any = None,
     revoke_public_create: Any = True,
     exact_memberships: Any = False,
+    replication_role: str = "",
     pending: Any = None,
 ) -> dict[str, Any]:
     try:
         major = int(version) if version else None
         # An inventory in INI says false in a text, which would count as true.
         revoke, exact = (bool(boolean(each, strict=False)) for each in (revoke_public_create, exact_memberships))
-        return narrowed(planned(given, major, revoke, exact), pending or {})
+        return narrowed(planned(given, major, revoke, exact, replication_role), pending or {})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # Not the entry itself: it may hold a password.
         raise AnsibleFilterError(

@@ -34,10 +34,11 @@ def planned(
     version: int | None = None,
     revoke_public_create: bool = True,
     exact_memberships: bool = False,
+    replication_role: str = "",
 ) -> dict[str, Any]:
     """given: the lists of `_KINDS`; version: the server's major, where it is known."""
     lists = {kind: list(given.get(kind) or []) for kind in _KINDS}
-    refused = refusals(lists)
+    refused = refusals(lists, replication_role)
     if refused:
         # What follows relies on what was refused.
         return {"refusals": refused}

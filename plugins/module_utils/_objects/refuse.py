@@ -15,6 +15,9 @@ IN_SCHEMA = ("table", "sequence", "function", "procedure", "type")
 
 _ATTRIBUTES = ("superuser", "createdb", "createrole", "replication", "bypassrls", "inherit", "noinherit")
 
+# Made with the server, and who makes everything else.
+_FIRST = "postgres"
+
 # The server would store it as it is.
 _MD5 = re.compile(r"md5[0-9a-f]{32}")
 
@@ -25,12 +28,16 @@ _LONGEST = 63
 Lists = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def refusals(lists: Lists) -> list[str]:
-    """Sentences, each about one entry; without any, the lists can be carried out as far as they alone tell."""
+def refusals(lists: Lists, replication_role: str = "") -> list[str]:
+    """Sentences, each about one entry; without any, the lists can be carried out as far as they alone tell.
+
+    `replication_role` is who standbys log in as.
+    """
     return [
         *_twice("provision_roles", (each["name"] for each in lists["roles"])),
         *_twice("provision_databases", (each["name"] for each in lists["databases"])),
         *(sentence for each in lists["roles"] for sentence in _role(each)),
+        *(sentence for each in lists["roles"] for sentence in _stripped(each, replication_role)),
         *(sentence for each in lists["databases"] for sentence in _database(each)),
         *(sentence for each in lists["privileges"] for sentence in _privilege(each)),
     ]
@@ -56,6 +63,25 @@ def _role(entry: Mapping[str, Any]) -> Iterator[str]:
         yield f"Role {name} has attribute {unknown[0]}, which is none of {', '.join(_ATTRIBUTES)}."
     if _MD5.fullmatch(entry.get("password") or ""):
         yield f"Role {name} has a password hashed as MD5, which is no longer safe: give the password or a SCRAM secret."
+
+
+def _stripped(entry: Mapping[str, Any], replication_role: str) -> Iterator[str]:
+    """A role has what is named and nothing else, which must not take from these what the cluster lives on."""
+    name = entry["name"]
+    has = {each.lower() for each in entry.get("attributes") or []}
+    has |= set() if entry.get("login") is False else {"login"}
+    if entry.get("state") == "absent":
+        has = set()
+    if name == _FIRST and not has >= {"login", "superuser"}:
+        yield (
+            f"Role {name} is the superuser that the server was made with and all of this is done as, and would be none "
+            "any more: give it attributes: [superuser], or leave it out."
+        )
+    elif name == replication_role and not has >= {"login", "replication"}:
+        yield (
+            f"Role {name} is who standbys log in as, and could not replicate any more: give it attributes: "
+            "[replication], or leave it out, since role replication makes it."
+        )
 
 
 def _database(entry: Mapping[str, Any]) -> Iterator[str]:

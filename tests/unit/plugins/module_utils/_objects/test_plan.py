@@ -36,6 +36,35 @@ def test_a_role_has_what_is_named_and_nothing_else() -> None:
     assert "valid_until" not in group
 
 
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"name": "postgres"}, "give it attributes: [superuser]"),
+        ({"name": "postgres", "attributes": ["createdb"]}, "give it attributes: [superuser]"),
+        ({"name": "postgres", "attributes": ["superuser"], "login": False}, "give it attributes: [superuser]"),
+        ({"name": "postgres", "state": "absent"}, "leave it out"),
+        ({"name": "standbys"}, "standbys log in as"),
+        ({"name": "standbys", "attributes": ["replication"], "login": False}, "standbys log in as"),
+        ({"name": "standbys", "state": "absent"}, "standbys log in as"),
+    ],
+)
+def test_what_the_cluster_lives_on_is_taken_from_nobody(entry: dict[str, Any], says: str) -> None:
+    plan = planned({"roles": [entry]}, replication_role="standbys")
+    assert says in " ".join(plan["refusals"])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"name": "postgres", "attributes": ["SuperUser"], "password": "geheim"},
+        {"name": "standbys", "attributes": ["Replication"]},
+        {"name": "app"},
+    ],
+)
+def test_who_keeps_it_may_be_listed(entry: dict[str, Any]) -> None:
+    assert planned({"roles": [entry]}, replication_role="standbys")["refusals"] == []
+
+
 def test_no_password_is_in_a_plan() -> None:
     assert "geheim" not in str(planned({"roles": [{"name": "app", "password": "geheim", "member_of": ["x"]}]}))
     with pytest.raises(AnsibleFilterError) as caught:
