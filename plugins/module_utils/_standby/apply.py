@@ -17,7 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._clone_mark impor
 from ansible_collections.runbook.postgres.plugins.module_utils._command import run
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import unit
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._standby import clone
+from ansible_collections.runbook.postgres.plugins.module_utils._standby import clone, local
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.clone import Copying
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.place import existing
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.plan import (
@@ -50,7 +50,7 @@ class Apply:
             if isinstance(change, RemoveLeftovers):
                 self._remove_leftovers()
             elif isinstance(change, Stop):
-                run(["systemctl", "stop", unit(self._wanted.version, self._wanted.instance)], _STOP_SECONDS)
+                self._stop()
             elif isinstance(change, MoveAside):
                 clone.move_aside(self._wanted.place, self._wanted.stamp)
                 self.result["old_data"] = change.to
@@ -59,6 +59,16 @@ class Apply:
             elif isinstance(change, Register):
                 self._register()
             self.done.append(change)
+
+    def _stop(self) -> None:
+        """The unit knows nothing of a server that somebody started without it."""
+        wanted = self._wanted
+        run(["systemctl", "stop", unit(wanted.version, wanted.instance)], _STOP_SECONDS)
+        if local.server_of(self._port, wanted.place.data) is not None:
+            raise Refused(
+                f"{unit(wanted.version, wanted.instance)} was stopped and a server goes on running on "
+                f"{wanted.place.data}, which was not moved: stop it with pg_ctl and run this again."
+            )
 
     def _remove_leftovers(self) -> None:
         clone.remove(self._wanted.place)
