@@ -15,7 +15,9 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 # What the hosts of one cluster must say alike.
-ALIKE = ("postgres_hosts", "postgres_poolers", "postgres_first_primary", "postgres_version")
+ALIKE = ("postgres_hosts", "postgres_poolers", "postgres_first_primary", "postgres_version", "postgres_port")
+# What is meant where nothing is said.
+UNSAID = {"postgres_port": 5432}
 HERE = ("localhost", "127.0.0.1", "::1")
 
 Variables = Mapping[str, Any]
@@ -138,7 +140,7 @@ def _differences(cluster: Cluster, inventory: Mapping[str, Variables]) -> Iterat
     for variable in ALIKE:
         said: dict[str, list[str]] = defaultdict(list)
         for host in dict.fromkeys([*own, cluster.described_by]):
-            value = inventory[host].get(variable) or None
+            value = inventory[host].get(variable) or UNSAID.get(variable)
             words = _and(_names(inventory[host], variable)) if variable.endswith(("hosts", "poolers")) else value
             said[str(words or "not set")].append(host)
         if len(said) > 1:

@@ -67,6 +67,7 @@ BAD: list[tuple[str, Hosts, tuple[str, ...]]] = [
     ("a first primary elsewhere", everywhere("postgres_first_primary", "db11"), ("db11", "did you mean db1?")),
     ("two first primaries", at("db2", postgres_first_primary="db2"), ("db1 on db1 and pool; db2 on db2",)),
     ("two versions", at("db2", postgres_version=17), ("not set on db1 and pool; 17 on db2",)),
+    ("two ports", at("db2", postgres_port=5433), ("5432 on db1 and pool; 5433 on db2",)),
     ("different members", at("db2", postgres_hosts=["db2"]), ("different postgres_hosts: db1 and db2 on",)),
     ("one that is not there", everywhere("postgres_hosts", ["db1", "db2", "db3"]), ("db3", "inventory lacks")),
     ("one named twice", everywhere("postgres_hosts", ["db1", "db2", "db1"]), ("db1 more than once",)),
@@ -103,6 +104,10 @@ def test_a_good_inventory_is_not_talked_about() -> None:
 def test_two_good_clusters_do_not_disturb_each_other() -> None:
     hosts = {**good(), "outside": other_cluster()}
     assert found(hosts, list(hosts)) == []
+
+
+def test_what_is_said_in_one_place_may_be_what_is_meant_in_the_others() -> None:
+    assert found(at("db2", postgres_port="5432")) == []
 
 
 def test_part_of_a_cluster_is_enough() -> None:
