@@ -21,8 +21,8 @@ positional: _input
 options:
   _input:
     description:
-      - The machine, with C(memory_bytes), C(cores), and where known C(disk_bytes) and C(rotational), as in
-        C(pg_node.machine).
+      - The machine, with C(memory_bytes), C(cores), and where known C(disk_bytes), C(wal_disk_bytes) where the WAL has
+        a disk of its own, and C(rotational), as in C(pg_node.machine).
     type: dict
     required: true
   workload:

@@ -41,6 +41,10 @@ options:
       - Where the data is or is to be.
       - Left out, it is what the instance's configuration says, else the place that Debian's tools choose.
     type: path
+  wal_directory:
+    description:
+      - Where the WAL of an instance that is yet to be made will be. With its data, if left out.
+    type: path
   machine_only:
     description:
       - Look at the host alone, where no database is to be. C(packages), C(version) and C(instance) are then null.
@@ -86,8 +90,8 @@ ansible_facts:
           description:
             - C(distribution) and C(release) as in C(/etc/os-release), C(supported) by this collection or not,
               C(memory_bytes) and C(cores) that the server may use after limits of control groups, C(disk_bytes) and
-              C(rotational) of the file system that the data is or will be on, C(addresses) of the host, and
-              C(listening) with C(port) and C(program).
+              C(rotational) of the file system that the data is or will be on, C(wal_disk_bytes) of the one that the
+              WAL is or will be on, C(addresses) of the host, and C(listening) with C(port) and C(program).
           returned: always
           type: dict
         packages:
@@ -128,6 +132,7 @@ OPTIONS = {
     "instance": {"type": "str", "default": "main"},
     "port": {"type": "int", "default": 5432},
     "data_directory": {"type": "path"},
+    "wal_directory": {"type": "path"},
     "machine_only": {"type": "bool", "default": False},
 }
 

@@ -55,14 +55,15 @@ _CHARACTERS = {
 class Machine:
     memory: int
     cores: int
-    # Size of the file system with the data; None when not known.
+    # Size of the file system with the WAL; None when not known.
     disk_bytes: int | None
     disk: str
 
 
 def read_machine(given: Mapping[str, Any], disk: str | None) -> Machine:
     """The facts of a host, as pg_node_facts tells them."""
-    memory, cores, size = (given.get(name) for name in ("memory_bytes", "cores", "disk_bytes"))
+    memory, cores = given.get("memory_bytes"), given.get("cores")
+    size = given.get("wal_disk_bytes") or given.get("disk_bytes")
     if not isinstance(memory, int) or memory < SMALLEST_MEMORY:
         raise Refused(f"The machine has {memory} bytes of memory by its facts: PostgreSQL needs at least 128 MB of it.")
     if not isinstance(cores, int) or cores < 1:

@@ -20,7 +20,7 @@ SUPPORTED = frozenset({("debian", "11"), ("debian", "12"), ("debian", "13"), ("u
 NO_LIMIT = 1 << 60
 
 
-def machine(data_directory: str, unit: str, root: Path = Path("/")) -> dict[str, Any]:
+def machine(data_directory: str, unit: str, root: Path = Path("/"), wal_directory: str | None = None) -> dict[str, Any]:
     """What the host is; `unit` names the service whose limits count, `root` is another place in tests."""
     distribution, release = system(text(root / "etc/os-release"))
     disk_bytes, rotational = disk(nearest(Path(data_directory)), root)
@@ -32,6 +32,7 @@ def machine(data_directory: str, unit: str, root: Path = Path("/")) -> dict[str,
         "cores": cores(root, unit),
         "disk_bytes": disk_bytes,
         "rotational": rotational,
+        "wal_disk_bytes": disk(wal_place(Path(data_directory), wal_directory), root)[0],
         "addresses": addresses(root),
     }
 
@@ -91,6 +92,12 @@ def cores(root: Path, unit: str) -> int:
 def nearest(path: Path) -> Path:
     """The path, or the first directory above it that exists."""
     return next((each for each in (path, *path.parents) if each.is_dir()), Path("/"))
+
+
+def wal_place(data_directory: Path, wanted: str | None) -> Path:
+    """Where the WAL is, which may be a link from the data, or will be."""
+    there = data_directory / "pg_wal"
+    return there if there.is_dir() else nearest(Path(wanted or data_directory))
 
 
 def disk(place: Path, root: Path) -> tuple[int, bool | None]:

@@ -25,6 +25,7 @@ class Question:
     instance: str
     port: int
     data_directory: str | None
+    wal_directory: str | None
     machine_only: bool
 
 
@@ -38,7 +39,8 @@ def observe(asked: Question) -> dict[str, Any]:
     found = packages.packages(asked.version, distribution, release)
     version = meant(asked.version, asked.instance, found)
     where = instance.place(version, asked.instance, asked.port, asked.data_directory)
-    host = machine.machine(str(where.data_directory), _debian.unit(version, asked.instance))
+    unit = _debian.unit(version, asked.instance)
+    host = machine.machine(str(where.data_directory), unit, wal_directory=asked.wal_directory)
     return {
         "machine": {**host, "listening": told(heard)},
         "packages": found,

@@ -162,3 +162,10 @@ def test_some_pages_less_ask_for_no_restart() -> None:
 )
 def test_sizes_are_written_in_the_largest_unit(number: int, text: str) -> None:
     assert written(number) == text
+
+
+def test_wal_with_a_disk_of_its_own_has_to_fit_there() -> None:
+    facts = {"memory_bytes": 8 * GB, "cores": 4, "disk_bytes": 2000 * GB, "wal_disk_bytes": 64 * GB}
+    settings = tuned(read_machine(facts, None), "oltp", 100, 15)
+    assert size(settings["max_slot_wal_keep_size"]) <= 64 * GB // 5
+    assert settings == tuned(read_machine({**facts, "disk_bytes": 64 * GB}, None), "oltp", 100, 15)

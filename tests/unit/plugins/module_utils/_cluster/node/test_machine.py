@@ -112,3 +112,15 @@ def test_whether_the_disk_turns(tmp_path: Path, told: str, rotational: bool | No
     (tmp_path / "sys/dev/block").mkdir(parents=True)
     (tmp_path / f"sys/dev/block/{os.major(device)}:{os.minor(device)}").symlink_to(tmp_path / "devices/sda/sda1")
     assert machine.disk(tmp_path, tmp_path)[1] is rotational
+
+
+def test_where_the_wal_is_or_will_be(tmp_path: Path) -> None:
+    data, wal = tmp_path / "main", tmp_path / "wal"
+    assert machine.wal_place(data, None) == tmp_path
+    assert machine.wal_place(data, str(wal / "main")) == tmp_path
+    wal.mkdir()
+    assert machine.wal_place(data, str(wal / "main")) == wal
+    data.mkdir()
+    (data / "pg_wal").symlink_to(wal)
+    # What is there counts, whatever is wanted now.
+    assert machine.wal_place(data, "/elsewhere").resolve() == wal
