@@ -20,13 +20,23 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._session import DRIVER_MISSING, Session
 
 
+class _Unlogged(AnsibleModule):
+    """Its options are not for the host's log, to which Ansible writes them before the module says its first word:
+    inside of them are secrets that no option of their own marks as such."""
+
+    def _log_invocation(self) -> None:
+        pass
+
+
 class Module:
     """Wraps a module's run: what is raised inside becomes the failure, what is reported the result."""
 
-    def __init__(self, options: Mapping[str, Any], *, driver: bool = True, **rules: Any) -> None:
-        """Without `driver` a module runs where psycopg2 is not installed, and has no session."""
+    def __init__(self, options: Mapping[str, Any], *, driver: bool = True, logged: bool = True, **rules: Any) -> None:
+        """Without `driver` a module runs where psycopg2 is not installed, and has no session; without `logged` its
+        options are not written to the host's log."""
         self._needs_driver = driver
-        self._ansible = AnsibleModule(argument_spec=dict(options), supports_check_mode=True, **rules)
+        kind = AnsibleModule if logged else _Unlogged
+        self._ansible = kind(argument_spec=dict(options), supports_check_mode=True, **rules)
         self._result: dict[str, Any] = {}
         self.check_mode: bool = self._ansible.check_mode
         self.params: dict[str, Any] = self._ansible.params

@@ -221,7 +221,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._module import Mo
 
 
 def main() -> None:
-    with Module(HBA_OPTIONS, driver=False) as module:
+    with Module(HBA_OPTIONS, driver=False, logged=False) as module:
         module.hide(secrets(module.params["rules"]))
         wish, way, prove = read_request(module.params)
         rules = Rules(way, prove)

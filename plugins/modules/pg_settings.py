@@ -122,7 +122,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    with Module(OPTIONS, driver=False) as module:
+    with Module(OPTIONS, driver=False, logged=False) as module:
         asked = module.params
         settings = read_settings(asked["settings"])
         scene = observe(asked["version"], asked["instance"], asked["file"], settings, check_mode=module.check_mode)
