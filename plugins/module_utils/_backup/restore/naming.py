@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 
 # PostgreSQL's own limit, in bytes.
 LONGEST = 63
+_KEPT = re.compile(r"_before_\d{8}T\d{6}Z(_\d+)?$")
 
 
 def clipped(name: str, most: int) -> str:
@@ -44,3 +46,8 @@ def staging(schema: str) -> str:
 def kept(name: str, now: datetime) -> str:
     """Tells whoever lists databases or schemas what it was and until when."""
     return ended(name, f"_before_{now:%Y%m%dT%H%M%SZ}")
+
+
+def is_kept(name: str, target: str) -> bool:
+    """Whether what gave way to target still bears such a name; named otherwise it is in use, and not ours to drop."""
+    return name != target and _KEPT.search(name) is not None

@@ -129,7 +129,7 @@ def plan_database(wish: Wish, backup: Manifest, scene: Scene, now: datetime) -> 
     """The steps after which the target is what the backup holds, or why there are none."""
     there = scene.database(wish.target)
     done = there is not None and marks.restored_from(there.comment) == backup.id and not wish.again
-    old = tuple(each.name for each in scene.databases if marks.was(each.comment) == wish.target)
+    old = tuple(each.name for each in scene.databases if _is_kept(each, wish.target))
     before = _lines(there, old)
     if done and there is not None:
         steps = [*_mended(wish, scene), *(Discard(name) for name in old if wish.replaced == DROP)]
@@ -150,6 +150,11 @@ def plan_database(wish: Wish, backup: Manifest, scene: Scene, now: datetime) -> 
     after = [f"{wish.target}, restored from {backup.id}"]
     after += [f"{each}, kept" for each in (*old, *([name] if name else [])) if each not in drops]
     return Plan(changes=tuple(steps), warnings=tuple(_warnings(backup, scene, there)), before=before, after=after)
+
+
+def _is_kept(database: Database, target: str) -> bool:
+    """One that somebody went back to has the note still."""
+    return marks.was(database.comment) == target and naming.is_kept(database.name, target)
 
 
 def _steps(

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
@@ -68,8 +68,14 @@ def observe_part(session: Session, connect: Connect, wish: Wish, cluster: Scene,
             True,
             tuple((name, said) for name, said in session_schemas.items() if name in staging),
             tuple(obstacles(target, oids, schemas)),
-            tuple(name for name, said in session_schemas.items() if marks.was(said) in {u.to_schema for u in units}),
+            _kept(session_schemas, {each.to_schema for each in units}),
         )
+
+
+def _kept(schemas: Mapping[str, str | None], places: set[str]) -> tuple[str, ...]:
+    """One that somebody went back to has the note still."""
+    found = ((name, marks.was(said)) for name, said in schemas.items())
+    return tuple(name for name, was in found if was is not None and was in places and naming.is_kept(name, was))
 
 
 def _in_backup(unit: Unit, lines: Sequence[str]) -> Unit:

@@ -31,6 +31,14 @@ def test_what_is_kept_tells_what_it_was() -> None:
     assert naming.kept("shop", NOW) == "shop_before_20260801T020304Z"
 
 
+def test_what_is_kept_is_known_by_its_name() -> None:
+    kept = naming.kept("shop", NOW)
+    assert naming.is_kept(kept, "shop")
+    assert naming.is_kept(f"{kept}_2", "shop")
+    assert not naming.is_kept("shop", "shop")
+    assert not naming.is_kept(kept, kept)
+
+
 @given(NAMES, st.one_of(st.none(), st.text()))
 def test_notes_are_read_back_and_leave_the_owners_words(name: str, said: str | None) -> None:
     words = marks.without_notes(said)

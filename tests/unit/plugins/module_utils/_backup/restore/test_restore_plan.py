@@ -80,11 +80,20 @@ def test_nothing_is_done_twice() -> None:
 
 def test_what_was_kept_goes_when_it_is_told_to() -> None:
     restored = replace(SHOP, comment=marks.restored(None, BACKUP.id, NOW))
-    kept = Database("shop_before_x", "o'wner", comment=marks.kept(None, "shop", "b", NOW))
+    kept = Database("shop_before_20260801T020304Z", "o'wner", comment=marks.kept(None, "shop", "b", NOW))
     other = Database("other_before_x", "o'wner", comment=marks.kept(None, "other", "b", NOW))
     assert steps(planned(restored, kept, other)) == []
     found = planned(restored, kept, other, wish=replace(WISH, replaced="drop"))
-    assert found.changes == (plan.Discard("shop_before_x"),)
+    assert found.changes == (plan.Discard("shop_before_20260801T020304Z"),)
+
+
+@pytest.mark.parametrize("name", ["shop", "shop_of_old"])
+def test_what_somebody_went_back_to_is_not_dropped(name: str) -> None:
+    back = Database(name, "o'wner", comment=marks.kept(None, "shop", "b", NOW))
+    others = () if name == "shop" else (SHOP,)
+    found = planned(back, *others, wish=replace(WISH, replace=True, replaced="drop"))
+    [kept] = [step.kept for step in found.changes if isinstance(step, plan.Swap)]
+    assert [step.database for step in found.changes if isinstance(step, plan.Discard)] == [kept]
 
 
 def test_a_name_that_is_taken_is_not_given_twice() -> None:
