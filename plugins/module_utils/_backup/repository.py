@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -180,6 +180,11 @@ class Repository:
         """Those that can be believed, the oldest of each database first."""
         found = [each for each in map(_look, self._names()) if isinstance(each, Backup)]
         return sorted(found, key=lambda each: (each.manifest.number, each.id))
+
+    def next_number(self, database: str, elsewhere: Iterable[Entry] = ()) -> int:
+        """Of the next backup of the database: newer than those here, and than copies that another host has sent."""
+        here = (each.manifest.number for each in self.backups() if each.manifest.origin.database == database)
+        return max((*here, *(each.number for each in elsewhere)), default=0) + 1
 
     def broken(self) -> list[Broken]:
         return [each for each in map(_look, self._names()) if isinstance(each, Broken)]

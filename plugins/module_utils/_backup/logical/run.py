@@ -68,8 +68,9 @@ def backed_up(module: Module) -> None:
             repository = Repository(wish.destination)
             seen = _seen(repository, wish, found, module.check_mode)
             plan, chosen = plan_backup(wish, seen, datetime.now(timezone.utc))
+            number = repository.next_number(wish.database, seen.far)
             way = Way(tools, conninfo(parameters(module, wish.database)), environment)
-            taking = Taking(wish, found, packed, way, _number(repository, wish), owner)
+            taking = Taking(wish, found, packed, way, number, owner)
             prover = Prover(way, wish.identity, float(wish.timeout), server(module, session))
             apply = Apply(wish, taking, prover, session, readable_of(wish.database))
             _carry_out(module, plan, chosen, apply)
@@ -156,11 +157,6 @@ def _far(remote: str, series: Series) -> tuple[list[Entry], list[str]]:
                 entry = Backup(Path(below(remote, name)), replace(told, files=())).entry()
                 entries.append(replace(entry, verified=Verified("checksum", entry.stopped)))
     return entries, leaving
-
-
-def _number(repository: Repository, wish: Wanted) -> int:
-    mine = (each.manifest.number for each in repository.backups() if each.manifest.origin.database == wish.database)
-    return max(mine, default=0) + 1
 
 
 def _refuse_too_full(wish: Wanted, found: Found) -> None:

@@ -46,16 +46,11 @@ def back_up(server: Server, restored: Backup) -> Callable[[SafetyBackup], str]:
             preflight.make_destination(wish.destination, NOBODY_ELSE)
             way = Way(programs, tools.conninfo(server.parameters, step.database), environment)
             with place.alone(wish.destination, readable_of(step.database), wish.title):
-                taking = Taking(wish, found, packed, way, _number(wish), NOBODY_ELSE)
+                number = Repository(wish.destination).next_number(wish.database)
+                taking = Taking(wish, found, packed, way, number, NOBODY_ELSE)
                 return taking.take(session).backup.id
 
     return taken
-
-
-def _number(wish: Wanted) -> int:
-    known = Repository(wish.destination).backups()
-    mine = [each.manifest.number for each in known if each.manifest.origin.database == wish.database]
-    return max(mine, default=0) + 1
 
 
 def _wish(step: SafetyBackup, recipients: tuple[str, ...]) -> Wanted:

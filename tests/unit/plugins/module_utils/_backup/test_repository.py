@@ -25,6 +25,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.state imp
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from tests.unit.plugins.module_utils._backup.backups import made, manifest, stored
+from tests.unit.plugins.module_utils._backup.entries import entry
 
 AT = "2026-08-01T03:00:00Z"
 
@@ -41,6 +42,15 @@ def test_ids_read_well_and_are_safe(database: str, start: str) -> None:
 def test_an_absent_directory_has_no_backups(tmp_path: Path) -> None:
     assert Repository(tmp_path / "none").backups() == []
     assert Repository(tmp_path / "none").broken() == []
+
+
+def test_the_next_is_newer_than_what_another_host_sent_elsewhere(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    assert repository.next_number('sh"op') == 1
+    made(tmp_path, manifest(number=4))
+    assert [repository.next_number(each) for each in ('sh"op', "other")] == [5, 1]
+    # After a failover what is here begins anew, and a retention by count would remove the copy of each new backup.
+    assert repository.next_number('sh"op', [entry(100, days=1), entry(99, days=2)]) == 101
 
 
 def test_a_backup_and_its_entry(tmp_path: Path) -> None:
