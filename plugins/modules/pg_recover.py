@@ -122,6 +122,7 @@ options:
   again:
     description:
       - Whether to recover once more what was recovered to the same target before.
+      - While the server of what was recovered does not run, it is asked for and not called done.
     type: bool
     default: false
   version:

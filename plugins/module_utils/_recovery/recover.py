@@ -32,6 +32,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan im
     promotes_paused,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, Prover
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import of_stopped
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import Wanted
 
@@ -46,6 +47,9 @@ def recovered(module: Module) -> None:
             held.enter_context(alone(f"{wanted.place.version}-{wanted.place.instance}", params["timeout"]))
         found = host.observe(wanted.place)
         if done_before(wanted, found) and found.mark is None:
+            stopped = of_stopped(wanted, found)
+            if stopped is not None:
+                raise Refused(stopped)
             module.report(**_result(Plan(), wanted, dict((found.state or {}).get("proof", {})), found.state))
             return
         prover = Prover(

@@ -47,6 +47,16 @@ def of_host(wanted: Wanted, host: Host) -> Iterator[str]:
         )
 
 
+def of_stopped(wanted: Wanted, host: Host) -> str | None:
+    """Why what was recovered before cannot simply be called done: a server that died may be why somebody asks."""
+    if host.server is not None:
+        return None
+    return (
+        f"Instance {wanted.title} was recovered to {wanted.target} before, and its server does not run: "
+        "start it, or say again: true to have it recovered once more."
+    )
+
+
 def of_cluster(wanted: Wanted, host: Host, stanza: Stanza) -> Iterator[str]:
     if wanted.system_identifier not in (None, stanza.system_identifier):
         yield (

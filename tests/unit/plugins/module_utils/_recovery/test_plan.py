@@ -27,6 +27,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan im
     plan_recovery,
     promotes_paused,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import of_stopped
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Target
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import Wanted
 
@@ -167,6 +168,12 @@ def test_what_was_done_is_not_done_again() -> None:
     assert not done_before(WANTED, replace(done, state=state(system_identifier="5")))
     later = replace(DATA, control=Control(str(CLUSTER), "x", Branch(3, "0/9")), ancestors=((2, "0/7"),))
     assert done_before(WANTED, replace(done, data=later))
+
+
+def test_what_was_done_is_not_called_done_while_its_server_is_down() -> None:
+    done = replace(ON_TWO, state=state())
+    assert of_stopped(WANTED, replace(done, server=SERVER)) is None
+    assert "does not run: start it, or say again: true" in str(of_stopped(WANTED, replace(done, server=None)))
 
 
 def test_a_paused_one_is_only_let_go() -> None:
