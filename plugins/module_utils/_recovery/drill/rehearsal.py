@@ -76,7 +76,8 @@ class Rehearsal:
     def _restore(self) -> None:
         place = self.place
         _directory(place.data.parent)
-        place.growing.mkdir(mode=0o700)
+        # A run that was killed before it could mark it left it empty.
+        place.growing.mkdir(mode=0o700, exist_ok=True)
         shutil.chown(place.growing, _debian.SUPERUSER, _debian.SUPERUSER)
         Mark(REQUEST, self.stanza.system_identifier, self.stamp, label=self.backup.label).write(place)
         place.restored.mkdir(mode=0o700)
