@@ -20,8 +20,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._deadline import 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import postmaster
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.seclusion import quoted
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Stop
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import STOPPED_AT, quoted
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import STOPPED_AT
 
 _STOP_SECONDS = 600.0
 _START_SECONDS = 300.0

@@ -22,16 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian, _files
-from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, account
-from ansible_collections.runbook.postgres.plugins.module_utils._controldata import parsed, printed
+from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, account
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, QueryFailed, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import postmaster
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery import seclusion
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Stop, Target
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.waldump import endings_from
 
-_PORT = 5432
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 600.0
 _PROMOTE_SECONDS = 300
@@ -81,7 +80,7 @@ class Trial:
 
     @property
     def socket(self) -> _debian.Socket:
-        return _debian.Socket(_PORT, str(self.place.sockets), seconds=60.0, read_only=True)
+        return _debian.Socket(seclusion.PORT, str(self.place.sockets), seconds=60.0, read_only=True)
 
     def start(self, recovery: Mapping[str, str] | None) -> None:
         """With these settings of recovery; None is a server as it starts when there is nothing to recover."""
@@ -90,12 +89,12 @@ class Trial:
         place.sockets.mkdir(mode=0o700)
         _own(place.sockets)
         _write(place.hba, _HBA)
-        _write(place.settings, settings_text(place, recovery or {}, _limits(place), self.settings))
+        _write(place.settings, seclusion.settings_text(place))
         signal_file = place.restored / "recovery.signal"
         if recovery is not None and not signal_file.exists():
             _files.put(_files.File(signal_file, b"", _debian.SUPERUSER, _debian.SUPERUSER, 0o600), signal_file)
         argv = [str(_debian.bin_directory(place.version) / "postgres"), "-D", str(place.restored)]
-        argv += ["-c", f"config_file={place.settings}"]
+        argv += seclusion.arguments(place, recovery or {}, seclusion.limits_of(place), self.settings)
         self.program = Program(argv, become=account(_debian.SUPERUSER, "postgresql"))
 
     def until_stopped(self, target: Target, seconds: float) -> Stop:
@@ -166,57 +165,6 @@ class Trial:
         if self.program is not None:
             self.program.end()
             self.program = None
-
-
-def settings_text(
-    place: Place, recovery: Mapping[str, str], limits: Mapping[str, int], more: Mapping[str, str] | None = None
-) -> str:
-    own = _debian.config_directory(place.version, place.instance) / "postgresql.conf"
-    settings = {
-        **(more or {}),
-        "data_directory": str(place.restored),
-        "hba_file": str(place.hba),
-        "external_pid_file": "",
-        "port": str(_PORT),
-        "listen_addresses": "",
-        "unix_socket_directories": str(place.sockets),
-        "unix_socket_permissions": "0700",
-        "ssl": "off",
-        "hot_standby": "on",
-        # What is to be archived stays marked for it.
-        "archive_mode": "on",
-        "archive_command": "/bin/false",
-        **({"archive_library": ""} if place.version >= 15 else {}),
-        "synchronous_standby_names": "",
-        "primary_conninfo": "",
-        "max_logical_replication_workers": "0",
-        "cron.launch_active_jobs": "off",
-        "autovacuum": "off",
-        "logging_collector": "off",
-        "log_destination": "stderr",
-        "log_line_prefix": "",
-        "log_min_messages": "warning",
-        **{name: str(value) for name, value in limits.items()},
-        **recovery,
-    }
-    included = f"include_if_exists {quoted(str(own))}\n"
-    return included + "".join(f"{name} = {quoted(value)}\n" for name, value in settings.items())
-
-
-def quoted(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _limits(place: Place) -> dict[str, int]:
-    """A server in recovery must not have less of these than the one that wrote the WAL."""
-    found = [parsed(printed(place.version, place.restored))]
-    with contextlib.suppress(ProgramFailed):
-        found.append(parsed(printed(place.version, place.data)))
-    limits: dict[str, int] = {}
-    for control in found:
-        for name, value in (control.settings if control is not None else {}).items():
-            limits[name] = max(value, limits.get(name, 0))
-    return limits
 
 
 def end_orphan(place: Place, mode: str = "immediate") -> None:
