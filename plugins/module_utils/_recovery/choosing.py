@@ -33,10 +33,14 @@ class Choice:
 
     backup: Backup | None
     refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def choose(target: Target, stanza: Stanza, archive: Archive, label: str | None = None) -> Choice:
-    """The newest backup from which the target can be reached on that timeline."""
+def choose(
+    target: Target, stanza: Stanza, archive: Archive, label: str | None = None, *, faulty: bool = False
+) -> Choice:
+    """The newest backup from which the target can be reached on that timeline; one with broken pages only where
+    there is no other, or where they count as well."""
     history = archive.history
     timeline = archive.timeline
     if history is None:
@@ -51,7 +55,21 @@ def choose(target: Target, stanza: Stanza, archive: Archive, label: str | None =
     fit = [each for each in leading if _before(each, target)]
     if not fit:
         return Choice(None, (_too_early(target, leading),))
-    return Choice(fit[-1])
+    # At its own end each backup is another target.
+    sound = fit if faulty or target.kind == "immediate" else [each for each in fit if not each.faulty]
+    chosen = (sound or fit)[-1]
+    return Choice(chosen, warnings=tuple(_broken(fit, chosen)))
+
+
+def _broken(fit: Sequence[Backup], chosen: Backup) -> Iterator[str]:
+    if chosen.faulty:
+        yield (
+            f"Pages of the cluster did not match their checksums when backup {chosen.label} was taken: "
+            "look the recovered data over (runbook.postgres.corruption_check)."
+        )
+    elif chosen != fit[-1]:
+        passed = ", ".join(each.label for each in fit[fit.index(chosen) + 1 :])
+        yield f"Backup {chosen.label} is begun with, since pages of the cluster were broken when {passed} was taken."
 
 
 def _before(backup: Backup, target: Target) -> bool:

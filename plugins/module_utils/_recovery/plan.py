@@ -98,7 +98,8 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
     steps = tuple(_steps(wanted, host, stanza, backup, archive, resumes))
     before = _told(wanted, host)
     after = [f"{wanted.place.data}: cluster {stanza.system_identifier} at {wanted.target}, {wanted.end}"]
-    plan = Plan(steps, tuple(_warnings(wanted, host)), before=before, after=after)
+    warnings = (*(choice.warnings if resumes is None else ()), *_warnings(wanted, host))
+    plan = Plan(steps, warnings, before=before, after=after)
     return Course(plan, backup, archive, resumes)
 
 

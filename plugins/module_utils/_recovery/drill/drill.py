@@ -66,7 +66,8 @@ def drilled(module: Module) -> None:
 
 def _rehearsal(params: Mapping[str, Any], place: Place, repository: Repository) -> Rehearsal:
     stanza = catalogue.read(repository.info(), params["stanza"], place.version, repository.number)
-    choice = choose(LATEST, stanza, Archive(None), None)
+    # The latest is what a drill is about; what is wrong with it shows.
+    choice = choose(LATEST, stanza, Archive(None), None, faulty=True)
     against = list(choice.refusals)
     if params["system_identifier"] not in (None, stanza.system_identifier):
         against.append(

@@ -55,6 +55,19 @@ def test_the_newest_backup_from_which_it_can_be_reached(target: Target, label: s
     assert found.backup.label == label
 
 
+def test_one_with_broken_pages_is_begun_with_only_where_there_is_no_other() -> None:
+    known = stanza(FIRST, {**SECOND, "error": True})
+    found = choose(Target("latest"), known, LINE)
+    assert found.backup == known.backups[0]
+    assert found.warnings == ("Backup F1 is begun with, since pages of the cluster were broken when F2 was taken.",)
+    named = choose(Target("latest"), known, LINE, "F2")
+    assert named.backup == known.backups[1]
+    assert "did not match their checksums when backup F2 was taken" in named.warnings[0]
+    assert choose(Target("latest"), known, LINE, faulty=True).backup == known.backups[1]
+    assert choose(Target("immediate"), known, LINE).backup == known.backups[1]
+    assert not choose(Target("latest"), stanza(FIRST, SECOND), LINE).warnings
+
+
 @pytest.mark.parametrize("target", [at(499), at(500), Target("lsn", "0/2000100")])
 def test_before_every_backup_is_refused_with_the_earliest_there_is(target: Target) -> None:
     found = choose(target, stanza(FIRST, OLD, SECOND), LINE)
