@@ -93,7 +93,9 @@ def steps(wish: Wish, take: Take | None, chosen: Entry | None, expiring: Sequenc
     changes: list[Step] = [] if take is None else [take]
     if wish.verify != "none" and (chosen is None or not chosen.at_least(wish.verify)):
         changes.append(Verify(wish.verify, None if chosen is None else chosen.id))
-    leaving, kept = spared(found.entries, expiring)
+    # What goes after a new full one was proven is no last good one any more.
+    renewed = take is not None and take.kind == "full" and wish.verify != "none"
+    leaving, kept = (tuple(expiring), ()) if renewed else spared(found.entries, expiring)
     if leaving:
         changes.append(Expire(leaving))
     before = [_line(each) for each in found.entries]

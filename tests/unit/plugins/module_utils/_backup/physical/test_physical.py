@@ -138,6 +138,17 @@ def test_the_new_one_is_proven_before_others_go() -> None:
     assert plan.after == ["full backup 20300105-000000F", "full backup, new"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "level", "leaves"), [("full", "checksum", True), ("full", "none", False), ("incr", "checksum", False)]
+)
+def test_the_only_one_goes_for_a_new_full_one_that_is_proven(kind: str, level: str, *, leaves: bool) -> None:
+    # With a retention of one full backup pgBackRest lets go of all that is there.
+    found = look(backup(FULL, 30, first=2), remembered={FULL: Remembered(VERIFIED)})
+    plan = steps(replace(WISH, kind=kind, verify=level), Take(kind, kind), None, [FULL], found)
+    assert (Expire((FULL,)) in plan.changes) == leaves
+    assert bool(plan.warnings) != leaves
+
+
 def test_what_is_proven_already_is_left_alone() -> None:
     found = look(backup(FULL, 5, first=2), remembered={FULL: Remembered(VERIFIED)})
     assert steps(WISH, None, found.entries[0], [], found).changes == ()
