@@ -211,7 +211,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files import apply, plan
-from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.options import Member, Tls, Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.options import Member, Tls, Wish, hidden
 
 REPOSITORY: dict[str, dict[str, Any]] = {
     "type": {"type": "str", "choices": ["disk", "s3"], "default": "disk"},
@@ -271,7 +271,9 @@ def wish(options: dict[str, Any]) -> Wish:
 
 def main() -> None:
     with Module(OPTIONS, driver=False) as module:
-        planned = plan(wish(module.params))
+        wanted = wish(module.params)
+        module.hide(hidden(wanted))
+        planned = plan(wanted)
         if not module.check_mode:
             apply(planned)
         module.report(changed=planned.changed, diff=planned.diff(), steps=planned.sentences)

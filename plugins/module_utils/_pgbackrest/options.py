@@ -10,7 +10,7 @@ Secrets stand apart, in a file of their own whose content is never shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,6 +152,12 @@ def _secrets(prefix: str, repository: Mapping[str, Any]) -> Section:
     others = repository.get("settings") or {}
     values.update({name: value for name, value in others.items() if _SECRET.search(name)})
     return {f"{prefix}-{name}": value for name, value in values.items() if value}
+
+
+def hidden(wish: Wish) -> Iterator[str]:
+    """Secrets that are given by pgBackRest's own names, by which Ansible does not know them."""
+    for settings in (wish.settings, *(each.get("settings") or {} for each in wish.repositories)):
+        yield from (str(value) for name, value in settings.items() if _SECRET.search(name))
 
 
 def refuse(wish: Wish) -> None:

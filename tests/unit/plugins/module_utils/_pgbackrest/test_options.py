@@ -14,6 +14,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.optio
     Member,
     Tls,
     Wish,
+    hidden,
     rendered,
     told,
 )
@@ -68,6 +69,11 @@ def test_a_server_that_reaches_its_repositories_by_itself() -> None:
             "repo2-s3-token": SECRET,
         }
     }
+
+
+def test_a_secret_by_pgbackrests_own_name_is_hidden_as_well() -> None:
+    wish = replace(ALONE, settings={"process-max": 2, "repo3-azure-key": "another"})
+    assert list(hidden(wish)) == ["another", SECRET]
 
 
 def test_a_server_with_a_repository_host_knows_the_way_and_no_secret() -> None:
