@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -35,11 +36,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof i
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 
 _NAME = "drill"
+_CLUSTER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def drilled(module: Module) -> None:
     """The evidence of a drill that was held now."""
     params = module.params
+    if not _CLUSTER.fullmatch(params["cluster"] or params["stanza"]):
+        raise Refused("cluster becomes part of the evidence's file names: use letters, digits, dots, dashes and _.")
     place = Place(params["version"], _NAME, Path(params["directory"]) / "data")
     repository = Repository(params["stanza"], params["config"], params["repository"])
     if not (bin_directory(place.version) / "postgres").exists():
@@ -60,7 +64,7 @@ def drilled(module: Module) -> None:
     if not evidence.passed:
         raise Problem(
             f"The drill of {evidence.cluster} did not pass: {' '.join(evidence.faults)} Its evidence is in "
-            f"{written['page_file']}, what was restored was removed."
+            f"{written['page_file']}{'' if place.growing.exists() else ', what was restored was removed'}."
         )
 
 

@@ -71,7 +71,14 @@ class Rehearsal:
             evidence.failure = error.sentence
         finally:
             with _timed(evidence, "clean-up"):
-                remove(self.place, self.stamp)
+                self._remove(evidence)
+
+    def _remove(self, evidence: Evidence) -> None:
+        """What is in the way of that is a fault as well, and no reason to write nothing down."""
+        try:
+            remove(self.place, self.stamp)
+        except Problem as error:
+            evidence.failure = " ".join(each for each in (evidence.failure, error.sentence) if each)
 
     def _restore(self) -> None:
         place = self.place

@@ -1,0 +1,36 @@
+"""What a drill comes to is known also where something is in its way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import read
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill import rehearsal
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Evidence, Objectives
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
+
+from .listing import STANZA, backup, listing
+
+
+def stuck(*_: object) -> None:
+    raise Problem("It cannot be removed: look what keeps it.")
+
+
+def broken(*_: object) -> None:
+    raise Problem("The restore failed.")
+
+
+def test_what_cannot_be_removed_is_a_fault_beside_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = read(listing(backup("F1", 1000, "000000010000000000000003")), STANZA, 15, None)
+    monkeypatch.setattr(rehearsal, "remove", stuck)
+    monkeypatch.setattr(rehearsal.Rehearsal, "_restore", broken)
+    place = Place(15, "drill", tmp_path / "data")
+    held = rehearsal.Rehearsal(place, Repository(STANZA), known, known.backups[0], {}, None, (), 1.0, "now")
+    evidence = Evidence(STANZA, STANZA, "scratch", 0.0, Objectives(1.0, 1.0))
+    held.run(evidence)
+    assert evidence.faults == ["The restore failed. It cannot be removed: look what keeps it."]
+    assert "clean-up" in evidence.took
