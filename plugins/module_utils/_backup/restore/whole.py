@@ -65,7 +65,7 @@ class Restorer:
     def carry_out(self, steps: tuple[Any, ...], now: datetime) -> None:
         ways: dict[type, Callable[[Any], None]] = {
             plan.Reopen: self._reopen,
-            plan.Discard: lambda step: self._databases.drop(step.database),
+            plan.Discard: self._discard,
             plan.MakeRoles: self._make_roles,
             plan.SafetyBackup: self._safety,
             plan.KeepOut: self._keep_out,
@@ -108,6 +108,11 @@ class Restorer:
             if self._before is not None:
                 # As it was before anybody was kept out.
                 self._before = replace(self._before, limit=step.limit)
+
+    def _discard(self, step: plan.Discard) -> None:
+        self._databases.drop(step.database)
+        if step.database == self.outcome.kept:
+            self.outcome.kept = None
 
     def _make_roles(self, step: plan.MakeRoles) -> None:
         found = roles.statements(self._globals, set(step.roles), self._scene.roles)

@@ -53,6 +53,7 @@ class PartRestorer:
         self._found: Found | None = None
         self._counted: dict[tuple[str, str], int] = {}
         self._placed = False
+        self._kept: list[str] = []
         self.outcome = Outcome()
 
     def carry_out(self, steps: tuple[Any, ...], now: datetime) -> None:
@@ -60,7 +61,7 @@ class PartRestorer:
             plan.Discard: lambda step: self._databases.drop(step.database),
             plan.MakeRoles: self._make_roles,
             plan.SafetyBackup: self._safety,
-            parts.DropStaged: lambda step: self._drop(step.schema),
+            parts.DropStaged: self._drop_staged,
             parts.Define: self._define,
             parts.Fill: self._fill,
             parts.CheckPart: lambda _: self._check(),
@@ -96,6 +97,11 @@ class PartRestorer:
     def _schemas(self) -> list[str]:
         units = () if self._found is None else {each.unit.schema for each in self._found.tables}
         return [naming.staging(each) for each in units]
+
+    def _drop_staged(self, step: parts.DropStaged) -> None:
+        self._drop(step.schema)
+        self._kept = [each for each in self._kept if each != step.schema]
+        self.outcome.kept = ", ".join(self._kept) or None
 
     def _drop(self, schema: str) -> None:
         with self._server.connect(self._wish.target) as session:
@@ -165,4 +171,5 @@ class PartRestorer:
         self._placed = True
         if told:
             self.outcome.checks["queries"] = told
-        self.outcome.kept = ", ".join(pair[1] for pair in step.kept) or None
+        self._kept = [pair[1] for pair in step.kept]
+        self.outcome.kept = ", ".join(self._kept) or None
