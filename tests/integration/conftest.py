@@ -48,6 +48,7 @@ LONG = (
     "test_partition_waits",
     "test_recovery_playbooks",
     "test_restore_faults",
+    "test_restore_playbook",
     "test_row_expiry_faults",
     "test_row_expiry_playbook",
     "test_standby_killed",

@@ -1,0 +1,84 @@
+"""The playbooks that restore, as somebody runs them: beside, in the place of what is there, and back again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.checkout import ROOT
+from tests.integration.playing import CONNECTION
+from tests.integration.restores import REPOSITORY, Stage, only
+from tests.integration.servers import Server
+
+SHOP = "CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 100)"
+
+
+@pytest.fixture
+def stage(installed: Server) -> Stage:
+    stage = Stage(installed.node, installed.primary)
+    stage.clear()
+    stage.psql("CREATE DATABASE shop")
+    stage.psql(SHOP, "shop")
+    stage.back_up("shop")
+    return stage
+
+
+def played(stage: Stage, place: Path, book: str, *options: str, **extra: Any) -> tuple[int, str]:
+    """Its exit code, and what it says."""
+    login = {"login_unix_socket": "/var/run/postgresql", "login_port": stage.cluster.port}
+    host = {**CONNECTION, "ansible_host": stage.node.container, "postgres_login": login}
+    (place / "inventory.json").write_text(json.dumps({"postgres": {"hosts": {"pg1": host}}}))
+    wanted = {"restore_hosts": "pg1", "restore_repository": REPOSITORY, "restore_db": "shop", **extra}
+    argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", "inventory.json", f"runbook.postgres.{book}"]
+    done = subprocess.run(
+        [*argv, "-e", json.dumps(wanted), *options],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".lab/collections"), "ANSIBLE_NOCOLOR": "1"},
+        cwd=place,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def orders(stage: Stage, schema: str = "public") -> int:
+    return int(stage.psql("SELECT count(*) FROM {}.orders".replace("{}", schema), "shop"))
+
+
+def test_a_database_in_its_place_and_back_again(stage: Stage, tmp_path: Path) -> None:
+    stage.psql("DELETE FROM orders WHERE id > 7", "shop")
+    code, text = played(stage, tmp_path, "restore", "--check", "--diff", restore_replace=True)
+    assert (code, "shop would be restored" in text) == (0, True), text
+    code, text = played(stage, tmp_path, "restore", restore_replace=True)
+    assert (code, orders(stage)) == (0, 100), text
+    kept = only(stage.kept("shop"))
+    assert f"is kept as {kept}." in text
+    code, text = played(stage, tmp_path, "restore", restore_replace=True)
+    assert (code, "changed=0" in text) == (0, True), text
+    # Somebody goes back as the guide says, and restores once more: what is in use is no left-over.
+    stage.psql("ALTER DATABASE shop RENAME TO wrong")
+    stage.psql(f'ALTER DATABASE "{kept}" RENAME TO shop')
+    code, text = played(stage, tmp_path, "restore", restore_replace=True, restore_replaced="drop")
+    assert (code, orders(stage), stage.kept("shop")) == (0, 100, []), text
+    assert "kept as" not in text
+    assert "wrong" in stage.databases()
+
+
+def test_a_table_beside_and_in_its_place(stage: Stage, tmp_path: Path) -> None:
+    code, text = played(stage, tmp_path, "restore_table")
+    assert (code, "Nothing says what to restore" in text) == (2, True), text
+    stage.psql("DELETE FROM orders WHERE id > 7", "shop")
+    code, text = played(stage, tmp_path, "restore_table", restore_tables=["orders"], restore_into_schema="yesterday")
+    assert (code, orders(stage), orders(stage, "yesterday")) == (0, 7, 100), text
+    # As -e gives it without JSON.
+    code, text = played(stage, tmp_path, "restore_table", "-e", "restore_tables=orders", restore_replace=True)
+    assert (code, orders(stage)) == (0, 100), text
+    assert "orders in shop was restored" in text
+    assert "kept in schema public_before_" in text
