@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
@@ -32,6 +32,12 @@ SCHEMA = """
 SELECT oid::bigint AS oid, obj_description(oid, 'pg_namespace') AS comment FROM pg_namespace WHERE nspname = %(schema)s
 """
 SCHEMAS = "SELECT nspname::text AS name, obj_description(oid, 'pg_namespace') AS comment FROM pg_namespace ORDER BY 1"
+# What is in a schema by itself, not as a part of another table.
+HELD = """
+SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+   AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
+"""
 
 
 def split(session: Session, names: Iterable[str]) -> Iterable[tuple[str, str]]:
@@ -68,14 +74,24 @@ def observe_part(session: Session, connect: Connect, wish: Wish, cluster: Scene,
             True,
             tuple((name, said) for name, said in session_schemas.items() if name in staging),
             tuple(obstacles(target, oids, schemas)),
-            _kept(session_schemas, {each.to_schema for each in units}),
+            tuple(_kept(target, session_schemas, units)),
         )
 
 
-def _kept(schemas: Mapping[str, str | None], places: set[str]) -> tuple[str, ...]:
+def _kept(target: Session, schemas: Mapping[str, str | None], units: Sequence[Unit]) -> Iterator[str]:
     """One that somebody went back to has the note still."""
     found = ((name, marks.was(said)) for name, said in schemas.items())
-    return tuple(name for name, was in found if was is not None and was in places and naming.is_kept(name, was))
+    for name, was in found:
+        if was is not None and naming.is_kept(name, was):
+            held = {row["name"] for row in target.fetch(HELD, {"schema": name})}
+            if gave_way_to(units, was, held):
+                yield name
+
+
+def gave_way_to(units: Sequence[Unit], was: str, held: Set[str]) -> bool:
+    """Whether what a kept schema holds was replaced by these, and not by a restore of something else beside them."""
+    mine = [each for each in units if each.to_schema == was]
+    return bool(mine) and (any(each.to_name is None for each in mine) or held <= {each.to_name for each in mine})
 
 
 def _in_backup(unit: Unit, lines: Sequence[str]) -> Unit:

@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Extension
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.observe import gave_way_to
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import (
     PartScene,
     Unit,
@@ -62,6 +63,23 @@ def test_nothing_is_done_twice() -> None:
     kept = PartScene((), kept=("public_before_x",))
     assert steps(planned(restored, scene=kept)) == []
     assert steps(planned(restored, scene=kept, wish=replace(WISH, replaced="drop"))) == ["DropStaged"]
+
+
+@pytest.mark.parametrize(
+    ("units", "was", "held", "mine"),
+    [
+        ((ORDERS,), "public", {"orders"}, True),
+        ((ORDERS,), "public", {"orders", "customer"}, False),
+        ((ORDERS,), "public", {"customer"}, False),
+        ((ORDERS,), "app", {"orders"}, False),
+        ((APP,), "app", {"anything"}, True),
+        ((replace(ORDERS, to_name="orders_2"),), "public", {"orders"}, False),
+    ],
+)
+def test_what_another_restore_replaced_is_not_dropped(
+    units: tuple[Unit, ...], was: str, held: set[str], *, mine: bool
+) -> None:
+    assert gave_way_to(units, was, held) == mine
 
 
 def test_what_a_killed_run_left_goes_first() -> None:
