@@ -24,6 +24,8 @@ LAYOUT = 1
 
 ALL, SCHEMA, DATA = "all", "schema", "data"
 DIRECTORY, CUSTOM, PLAIN = "directory", "custom", "plain"
+# The label of what a restore backs up before it replaces it, and which is never taken for the latest one.
+SAFETY = "safety"
 
 
 @dataclass(frozen=True)

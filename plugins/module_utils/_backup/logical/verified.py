@@ -24,7 +24,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import find_tools, let_in
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import ALL, DATA
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import ALL, DATA, SAFETY, Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.options import read_max_age
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
@@ -47,7 +47,7 @@ class Wish:
 
 def verified(module: Module) -> None:
     wish = _wish(module.params)
-    backup = Repository(wish.destination).find(wish.which, wish.database, wish.content)
+    backup = Repository(wish.destination).find(wish.which, wish.database, wish.content, _not_by_a_restore)
     _refuse_what_cannot_be(wish, backup)
     plan = _plan(wish, backup, datetime.now(timezone.utc))
     if plan.changed and not module.check_mode:
@@ -72,6 +72,11 @@ def verified(module: Module) -> None:
     if plan.changed:
         result["diff"] = plan.diff(f"backup {backup.id}")
     module.report(**result)
+
+
+def _not_by_a_restore(told: Manifest) -> bool:
+    """The latest is of those that are taken by a schedule; what a restore put aside proves nothing of them."""
+    return told.label != SAFETY
 
 
 def _wish(params: dict[str, Any]) -> Wish:

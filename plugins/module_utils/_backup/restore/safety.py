@@ -18,16 +18,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.take import Taking
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import find_tools, packing
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import ALL, CUSTOM
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import ALL, CUSTOM, SAFETY
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import tools
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.plan import SafetyBackup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.whole import Server
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import GZIP
-
-# Backups that are called so are never taken for the latest one.
-LABEL = "safety"
 
 NOBODY_ELSE = (-1, -1)
 
@@ -57,7 +54,7 @@ def _wish(step: SafetyBackup, recipients: tuple[str, ...]) -> Wanted:
     return Wanted(
         database=step.database,
         destination=Path(step.place),
-        label=LABEL,
+        label=SAFETY,
         content=ALL,
         tables=step.tables,
         format=CUSTOM,

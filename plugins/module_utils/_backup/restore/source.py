@@ -17,7 +17,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.repositor
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import fetching
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.safety import LABEL
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, find
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import Unreadable
@@ -55,7 +54,7 @@ def _fit(options: Mapping[str, Any]) -> Callable[[Manifest], bool]:
     """What can be the latest: no backup that a restore took of what it replaced, and none that cannot do this."""
 
     def fits(told: Manifest) -> bool:
-        if told.label == LABEL:
+        if told.label == manifests.SAFETY:
             return False
         if options["schemas"] or not options["tables"]:
             return told.content == manifests.ALL and not told.tables
