@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
+from ansible_collections.runbook.postgres.plugins.module_utils._controldata import Control
+from ansible_collections.runbook.postgres.plugins.module_utils._history import Branch
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery import seclusion
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.seclusion import arguments, settings_text
 
@@ -29,3 +33,22 @@ def test_the_last_word_is_on_the_command_line(version: int) -> None:
 
 def test_the_file_is_the_instances_own() -> None:
     assert settings_text(place(15)) == "include_if_exists '/etc/postgresql/15/main/postgresql.conf'\n"
+
+
+@pytest.mark.parametrize(("own", "expected"), [(300, {"max_connections": 300}), (None, {"max_connections": 200})])
+def test_a_server_in_recovery_has_no_less_than_either(
+    own: int | None, expected: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def printed(_: int, data: Path) -> str:
+        if data == place(15).restored:
+            return "200"
+        if own is None:
+            raise ProgramFailed("There is no such data.")
+        return str(own)
+
+    def parsed(text: str) -> Control:
+        return Control("7", "shut down", Branch(1, "0/1"), settings={"max_connections": int(text)})
+
+    monkeypatch.setattr(seclusion, "printed", printed)
+    monkeypatch.setattr(seclusion, "parsed", parsed)
+    assert seclusion.limits_of(place(15)) == expected
