@@ -128,7 +128,8 @@ def test_a_bit_that_flipped_in_the_repository_is_found(alone: Backups) -> None:
     sentence = backup(alone).failure
     assert "did not stand the proof (checksum)" in sentence
     # It counts for nothing from now on.
-    assert backup(alone, check=True).result["taken"]
+    assert backup(alone, check=True).result["id"] != label
+    assert label in " ".join(state(alone)["problems"])
     alone.repository.exec(["rm", "-rf", f"{PLACE}/{label}"])
     done = backup(alone, max_age="0", kind="full")
     assert not done.result.get("failed"), done.text

@@ -61,15 +61,17 @@ class PgBackRest:
 
     def run(self, command: str, *arguments: str, seconds: float | None = None, log: str = "warn") -> str:
         """What it printed, its log of that level included."""
-        argv = [_path(), command, f"--stanza={self.stanza}", "--log-timestamp=n", "--log-level-stderr=off"]
+        argv = [_path(), command, f"--stanza={self.stanza}", "--no-log-timestamp", "--log-level-stderr=off"]
         argv += [f"--log-level-console={log}", *arguments]
         return _printed(argv, self.seconds if seconds is None else seconds)
 
     def json(self, command: str, *arguments: str, seconds: float | None = None) -> Any:
         """What it printed, as its own machine-readable output."""
         printed = self.run(command, "--output=json", *arguments, seconds=seconds, log="error")
+        # After what else it has to say, and with bytes inside that a wrong passphrase made of a file.
+        begin = re.search(r"^[\[{]", printed, re.MULTILINE)
         try:
-            return json.loads(printed)
+            return json.JSONDecoder(strict=False).raw_decode(printed, begin.start() if begin else 0)[0]
         except ValueError:
             raise Problem(f"{PROGRAM} {command} printed what is no JSON: look at its version and its log.") from None
 

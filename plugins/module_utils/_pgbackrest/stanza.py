@@ -84,7 +84,8 @@ def plan(stanza: str, places: Sequence[Place] | None, repositories: int) -> Stan
         return StanzaPlan(tuple(range(1, repositories + 1)), True)
     for place in places:
         if place.code == _OTHER:
-            reason = " ".join(place.message.split()).rstrip(".")
+            # Its first line: below it may stand what another passphrase made of a file.
+            reason = place.message.split("\n", 1)[0].rstrip(".: ")
             raise Refused(
                 f"Repository {place.number} cannot be asked for stanza {stanza}: {reason}; look whether it is reached, "
                 "and whether its passphrase is the right one."

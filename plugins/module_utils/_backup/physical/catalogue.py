@@ -58,7 +58,7 @@ def listed(
     remembered: Mapping[str, Remembered],
 ) -> Listed:
     problems = tuple(
-        f"Repository {repository}: {' '.join(str(each['status']['message']).split())}."
+        f"Repository {repository}: {_reason(each)}."
         for each in about.get("repo", [])
         if each["key"] == repository and each["status"]["code"] not in (0, 2)
     )
@@ -74,6 +74,11 @@ def listed(
     current = max(databases, default=None)
     identifier = None if current is None else str(databases[current]["system-id"])
     return Listed(stanza, repository, tuple(_with_broken_bases(entries)), problems, identifier, archive)
+
+
+def _reason(told: Mapping[str, Any]) -> str:
+    """The first line of it: below may stand what another passphrase made of a file."""
+    return str(told["status"]["message"]).split("\n", 1)[0].rstrip(".: ")
 
 
 def _entry(

@@ -39,5 +39,5 @@ def test_only_what_is_missing_is_made(places: list[Place] | None, planned: Stanz
 
 
 def test_a_repository_that_cannot_be_asked_is_refused() -> None:
-    with pytest.raises(Refused, match="Repository 1 cannot be asked for stanza ledger: no such host; look"):
-        plan("ledger", [Place(1, 99, "no such\nhost.", archives=False)], 1)
+    with pytest.raises(Refused, match="Repository 1 cannot be asked for stanza ledger: unable to load the file; look"):
+        plan("ledger", [Place(1, 99, "unable to load the file:\nkey outside of section: \x0e", archives=False)], 1)
