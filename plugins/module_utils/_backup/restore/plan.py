@@ -176,8 +176,15 @@ def _steps(
             if wish.safety is not None:
                 yield SafetyBackup(wish.target, str(wish.safety))
         yield Load(beside, backup.id)
+    elif occupied and wish.safety is not None and _takes_writes(scene.database(wish.target)):
+        # Nobody knows how long ago the run ended that backed it up before.
+        yield SafetyBackup(wish.target, str(wish.safety))
     yield Check(beside)
     yield Swap(beside, wish.target, kept)
+
+
+def _takes_writes(database: Database | None) -> bool:
+    return database is not None and database.open
 
 
 def _mended(wish: Wish, scene: Scene) -> Iterator[object]:

@@ -175,8 +175,8 @@ class Restorer:
         earlier = marks.journal(None if found is None else found.comment)
         if self._made is None and earlier is not None:
             # Another run made it and was killed.
-            self._journal = replace(earlier, closed=False)
-            self.outcome.safety = earlier.safety
+            self.outcome.safety = self.outcome.safety or earlier.safety
+            self._journal = replace(earlier, closed=False, safety=self.outcome.safety)
         self._journal = replace(self._journal, state=marks.CHECKED)
         self._databases.note(step.database, self._journal)
 

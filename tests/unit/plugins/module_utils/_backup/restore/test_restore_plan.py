@@ -121,6 +121,11 @@ def test_a_run_that_was_killed_while_the_target_was_closed_is_finished() -> None
     assert steps(planned(closed, beside(marks.CHECKED, closed=True))) == ["Check", "Swap"]
 
 
+def test_what_was_written_since_a_run_was_killed_is_backed_up_before_it_is_replaced() -> None:
+    found = planned(SHOP, beside(marks.CHECKED), wish=replace(WISH, replace=True))
+    assert steps(found) == ["SafetyBackup", "Check", "Swap"]
+
+
 def test_another_backup_opens_the_target_again_and_begins_anew() -> None:
     left = Database(BESIDE, "x", comment=marks.restoring(marks.Journal("other", "shop", marks.CHECKED, 7, closed=True)))
     found = planned(replace(SHOP, open=False, limit=0), left, wish=replace(WISH, replace=True))
