@@ -159,6 +159,8 @@ def test_after_a_failover_nothing_is_to_be_changed(apart: Backups) -> None:
     promoted = Cluster(apart.stage.nodes[1], apart.primary.version)
     promoted.promote()
     promoted.psql("CREATE TABLE later ()")
+    # Only then does pg_control, which pgBackRest asks, know of the timeline.
+    promoted.psql("CHECKPOINT")
     apart.pgbackrest("check")
     apart.pgbackrest("backup", "--type=incr")
     told = apart.info()
