@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Proof that a physical backup is what it was: every file read back, or the whole of it restored and started."""
+"""Proof that a physical backup is what it was: every file read back; the drill restores the whole of it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ _FILE = re.compile(r"(?:file missing|invalid checksum|invalid size|invalid resul
 
 def refuse_unknown(level: str) -> None:
     """What this host cannot prove is told before anything is done."""
-    if level == "list":
-        raise Refused("verify is list, which is for logical backups: give checksum for a physical one.")
+    if level in ("list", "restore"):
+        # Nothing may be written down as proven by a restore that was none.
+        raise Refused(
+            f"verify is {level}, which is for logical backups: give checksum for a physical one, and have "
+            "runbook.postgres.drill restore it."
+        )
     found = program.version()
     if level == "checksum" and found is not None and found < program.FIRST_WITH_VERIFY:
         raise Refused(

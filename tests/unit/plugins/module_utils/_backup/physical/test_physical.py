@@ -193,6 +193,7 @@ def test_a_proof_that_ends_well_and_found_damage_is_a_failure() -> None:
     assert "did not name" in problems("status: error", FULL)[FULL][0]
 
 
-def test_a_level_of_other_backups_is_refused() -> None:
-    with pytest.raises(Refused, match="for logical backups"):
-        refuse_unknown("list")
+@pytest.mark.parametrize("level", ["list", "restore"])
+def test_a_level_of_other_backups_is_refused(level: str) -> None:
+    with pytest.raises(Refused, match=f"verify is {level}, which is for logical backups"):
+        refuse_unknown(level)
