@@ -35,10 +35,12 @@ TABLE = "CREATE TABLE {name} (id bigint NOT NULL, x text, PRIMARY KEY (id)) PART
 INDEX = "CREATE INDEX ON {name} (x);"
 PARTMAN = "CREATE SCHEMA partman; CREATE EXTENSION pg_partman SCHEMA partman;"
 ADOPT = "SELECT partman.create_parent('public.{name}', 'id', 'native', '{step}', p_premake := {premake});"
+# In portions: what one transaction has made, each of its further commands looks through again.
 FILL = """
 DO $$ BEGIN FOR n IN 0 .. {last} LOOP
   EXECUTE format('CREATE TABLE {name}_p%s PARTITION OF {name} FOR VALUES FROM (%s) TO (%s)',
                  n * {step}, n * {step}, n * {step} + {step});
+  IF n % 250 = 249 THEN COMMIT; END IF;
 END LOOP; END $$;
 """
 HIGHEST = "INSERT INTO {name} VALUES ({at}); ANALYZE {name};"
