@@ -148,6 +148,7 @@ ON_ONE_RELEASE = (
     "test_recover",
     "test_restart",
     "test_restore",
+    "test_restore_round",
     "test_restore_tables",
     "test_standby",
     "test_standby_promoted",

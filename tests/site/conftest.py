@@ -36,7 +36,7 @@ VARIABLES: dict[str, Any] = {
 
 
 # Kills, and standbys that come and go under load, take longer than all the rest together.
-LONG = ("test_c_interrupted", "test_e_replicas", "test_f_backups")
+LONG = ("test_c_interrupted", "test_e_replicas", "test_f_backups", "test_g_two_clusters")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
