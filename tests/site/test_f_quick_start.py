@@ -93,8 +93,10 @@ class Newcomer:
             said += piece
             if said.lower().endswith("vault password: "):
                 os.write(terminal, f"{VAULT_PASSWORD}\n".encode())
+        # A terminal that goes while its program is still ending hangs it up.
+        code = process.wait()
         os.close(terminal)
-        assert process.wait() == 0, f"{line}\n{said}"
+        assert code == 0, f"{line}\n{said}"
         return said
 
     def superuser(self, host: str, sql: str, database: str = "postgres") -> str:
