@@ -12,6 +12,21 @@ from typing import Any
 
 SHARED = "postgres"
 
+# What playbooks take that begins like a variable of a role and is none.
+OF_PLAYBOOKS = frozenset(
+    {
+        "backup_defaults",
+        "backup_hosts",
+        "backup_login",
+        "backup_on",
+        "backup_verify_by",
+        "backup_verify_hosts",
+        "backup_verify_id",
+        "backup_verify_identity",
+        "backup_verify_max_age",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Known:
@@ -22,6 +37,6 @@ class Known:
 
 
 def known(specifications: Mapping[str, Iterable[Mapping[str, Any]]]) -> Known:
-    """From each role's name and its entry points."""
+    """From each role's name and its entry points; what playbooks take beside them is known as well."""
     names = {name for points in specifications.values() for point in points for name in point.get("options") or {}}
-    return Known(frozenset(names), frozenset({*specifications, SHARED}))
+    return Known(frozenset(names) | OF_PLAYBOOKS, frozenset({*specifications, SHARED}))
