@@ -12,7 +12,7 @@ from .docker import Completed, docker
 from .errors import LabError
 from .waiting import wait_until
 
-BOOT_BOUND = 60.0  # seconds; an idle machine needs two
+BOOT_BOUND = 400.0  # seconds; an idle machine needs two, one with much else to do a hundred times as many
 
 # What systemd needs from Docker short of --privileged.
 BOOT_OPTIONS = (

@@ -140,7 +140,7 @@ def configure(node: Node, cluster: Cluster) -> None:
 
 @contextlib.contextmanager
 def backed(release: int) -> Iterator[Backed]:
-    node = Node.start(f"recovery{release}", release, tmpfs=SMALL, boot_bound=400)
+    node = Node.start(f"recovery{release}", release, tmpfs=SMALL)
     try:
         inside.install(node)
         yield Backed(node, Cluster(node, node.postgresql))
@@ -151,7 +151,7 @@ def backed(release: int) -> Iterator[Backed]:
 @contextlib.contextmanager
 def scratch(release: int) -> Iterator[Node]:
     """A host without a cluster, for drills."""
-    node = Node.start(f"scratch{release}", release, boot_bound=400)
+    node = Node.start(f"scratch{release}", release)
     try:
         inside.install(node)
         configure(node, Cluster(node, node.postgresql, "drill"))

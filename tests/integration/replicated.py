@@ -130,7 +130,5 @@ class Replicated:
 
 def build(release: int, place: Path, names: Sequence[str]) -> Replicated:
     with ThreadPoolExecutor(max_workers=4) as pool:
-        nodes = dict(
-            zip(names, pool.map(lambda name: Node.start(f"repl{release}-{name}", release, boot_bound=180), names))
-        )
+        nodes = dict(zip(names, pool.map(lambda name: Node.start(f"repl{release}-{name}", release), names)))
     return Replicated(nodes, place)

@@ -141,9 +141,7 @@ class Trio:
 
 def build(release: int, names: Sequence[str] = NAMES, settings: Mapping[str, Any] | None = None) -> Trio:
     with ThreadPoolExecutor(max_workers=3) as pool:
-        nodes = tuple(
-            pool.map(lambda name: Node.start(f"standby{release}-{name}", release, tmpfs=SMALL, boot_bound=180), names)
-        )
+        nodes = tuple(pool.map(lambda name: Node.start(f"standby{release}-{name}", release, tmpfs=SMALL), names))
         list(pool.map(inside.install, nodes))
     first = nodes[0]
     first.exec(["sh", "-c", AUTHORITY])

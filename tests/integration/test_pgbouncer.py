@@ -368,7 +368,7 @@ def test_several_processes(usual: Scene, tmp_path: Path) -> None:
 
 def test_a_bare_host(scene: Scene, tmp_path: Path) -> None:
     """Nothing is installed: what a run does is foreseen task by task."""
-    node = Node.start(f"pool{major(scene)}-bare", major(scene), bare=True, boot_bound=240)
+    node = Node.start(f"pool{major(scene)}-bare", major(scene), bare=True)
     try:
         variables: dict[str, Any] = {"postgres_address": node.ip}
         foreseen = scene.run(tmp_path, "--check", "--diff", node=node, **variables)

@@ -27,7 +27,7 @@ http.server.HTTPServer(("127.0.0.1", 8090), Hook).serve_forever()
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    node = Node.start("schedule12", 12, bare=True, boot_bound=400)
+    node = Node.start("schedule12", 12, bare=True)
     try:
         node.write("/tmp/server.py", SERVER)
         node.exec(["systemd-run", "--unit=hook", "python3", "/tmp/server.py"])

@@ -299,7 +299,7 @@ def test_files_brought_along_are_installed(clients: Clients, tmp_path: Path) -> 
 
 def test_a_pooler_without_the_owner_gets_it_where_that_is_wanted(tmp_path: Path) -> None:
     """By default packages are nothing that this role touches: it says whose user it misses."""
-    node = Node.start("tls12-bare", 12, bare=True, boot_bound=240)
+    node = Node.start("tls12-bare", 12, bare=True)
     try:
         variables = {"postgres_cluster": "tests", "postgres_hosts": [], "postgres_poolers": [node.name]}
         stage = Stage(tmp_path, [node], variables)
