@@ -47,6 +47,13 @@ options:
     type: list
     elements: str
     default: []
+  leaving:
+    description:
+      - Those of O(absent) whose members are stopped right before. It is waited a moment for them to be gone, and in
+        check mode they count as gone, since nobody has stopped them.
+    type: list
+    elements: str
+    default: []
   port:
     description:
       - Port of the server, which is asked over its unix socket as the system user postgres.
@@ -100,6 +107,7 @@ OPTIONS = {
     "absent": {"type": "list", "elements": "str", "default": []},
     "downstream": {"type": "list", "elements": "str", "default": []},
     "elsewhere": {"type": "list", "elements": "str", "default": []},
+    "leaving": {"type": "list", "elements": "str", "default": []},
     "port": {"type": "int", "default": 5432},
     "data_directory": {"type": "path"},
 }
@@ -110,7 +118,7 @@ def main() -> None:
         params = module.params
         socket = Socket(params["port"], read_only=module.check_mode)
         directory = Path(params["data_directory"] or "/nonexistent")
-        wanted = Wanted(params["present"], params["absent"], params["downstream"], params["elsewhere"])
+        wanted = Wanted(**{each: params[each] for each in ("present", "absent", "downstream", "elsewhere", "leaving")})
         found = slots.foreseen(socket, directory, wanted) if module.check_mode else slots.settled(socket, wanted)
         plan = plan_slots(wanted, found.slots, in_recovery=found.in_recovery)
         if plan.refusals:

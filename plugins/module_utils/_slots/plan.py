@@ -40,6 +40,8 @@ class Wanted:
     downstream: Sequence[str] = ()
     # Members that get theirs from another standby, whoever is the primary.
     elsewhere: Sequence[str] = ()
+    # Members whose server is stopped right before, so that they leave in a moment.
+    leaving: Sequence[str] = ()
 
     def unserved(self, name: str, *, in_recovery: bool) -> bool:
         """Nobody of that name streams from this server, nor will while things are as they are."""

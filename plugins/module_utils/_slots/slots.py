@@ -53,7 +53,8 @@ def settled(socket: Socket, wanted: Wanted) -> Found:
 def left(found: Found, wanted: Wanted) -> Found:
     """As it is without those that are not to stream from here."""
     unserved = {name for name in wanted.present if wanted.unserved(name, in_recovery=found.in_recovery)}
-    slots = [replace(slot, active=slot.active and slot.name not in unserved) for slot in found.slots]
+    gone = unserved | set(wanted.leaving)
+    slots = [replace(slot, active=slot.active and slot.name not in gone) for slot in found.slots]
     return Found(slots, found.in_recovery)
 
 

@@ -72,3 +72,10 @@ def test_the_diff_shows_names_and_what_keeps_wal() -> None:
 )
 def test_who_is_not_to_stream_from_here_has_left(wanted: Wanted, in_recovery: bool, active: bool) -> None:
     assert left(Found([USED], in_recovery), wanted).slots[0].active == active
+
+
+def test_whose_server_is_stopped_right_before_has_left() -> None:
+    leaving = Wanted([], ["a"], leaving=["a"])
+    assert plan_slots(leaving, [USED], in_recovery=False).refusals
+    plan = plan_slots(leaving, left(Found([USED], False), leaving).slots, in_recovery=False)
+    assert [step.name for step in plan.changes] == ["a"]
