@@ -34,20 +34,50 @@ def test_a_table_that_is_held_is_tried_again_and_given_up(partitions: Partitions
     assert partitions.value("SELECT count(*) FROM t") == 250
 
 
-def test_an_older_snapshot_is_waited_for(partitions: Partitions) -> None:
-    """Who looks at the database as of before the copy would find the copy lacking."""
+@pytest.mark.parametrize("user", ["postgres", "plain"])
+def test_an_older_snapshot_is_waited_for(partitions: Partitions, user: str) -> None:
+    """Who looks at the database as of before the copy would find the copy lacking; it may be anybody's session."""
     partitions.run("CREATE TABLE t (k bigint PRIMARY KEY)", "CREATE TABLE other (n int)", "INSERT INTO t VALUES (7)")
+    partitions.run(f"ALTER TABLE t OWNER TO {user}")
     wish = {**WISH, "convert": "copy"}
     with partitions.connect() as holder:
         holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         holder.execute("SELECT count(*) FROM other")
-        result = partitions(wish, lock_timeout=0.2, retries=1)
-        assert "has been in a transaction since" in result["msg"]
+        result = partitions(wish, user=user, lock_timeout=0.2, retries=1)
+        assert "has been in a transaction" in result["msg"]
         holder.execute("SELECT count(*) FROM t")
         assert holder.fetchone() == (1,)
         holder.execute("COMMIT")
-    assert not partitions(wish).get("failed")
+    assert not partitions(wish, user=user).get("failed")
     assert partitions.rows("SELECT k FROM t") == [(7,)]
+
+
+def test_a_snapshot_of_what_came_after_the_comparison_is_waited_for(
+    partitions: Partitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partitions.run("CREATE TABLE t (k bigint PRIMARY KEY)", "CREATE TABLE other (n int)", "INSERT INTO t VALUES (7)")
+    whole = Session.fetch
+    looked: list[str] = []
+    with partitions.connect() as holder:
+
+        def fetch(self: Session, query: Any, values: Any = None) -> list[dict[str, Any]]:
+            rows = whole(self, query, values)
+            if "hashtextextended" in repr(query) and not looked:
+                looked.append("now")
+                partitions.run("INSERT INTO t VALUES (8)")
+                holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                holder.execute("SELECT count(*) FROM other")
+            return rows
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Session, "fetch", fetch)
+            result = partitions({**WISH, "convert": "copy"}, lock_timeout=0.2, retries=1)
+        assert "has been in a transaction" in result["msg"]
+        holder.execute("SELECT count(*) FROM t")
+        assert holder.fetchone() == (2,)
+        holder.execute("COMMIT")
+    assert not partitions({**WISH, "convert": "copy"}).get("failed")
+    assert partitions.rows("SELECT k FROM t ORDER BY k") == [(7,), (8,)]
 
 
 def test_a_table_truncated_meanwhile(partitions: Partitions, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert import journal
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.copying import Copier
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.envelop import Enveloper
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.exchange import Exchanger
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.finish import Finisher
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.state import CHECK, hidden
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.steps import (
@@ -56,7 +57,8 @@ class Converter:
         # For steps that may take long because nobody waits for them.
         self._leisure = Patience(lock_seconds, retries)
         self._enveloper = Enveloper(session, self._patience.milliseconds)
-        self._copier = Copier(session, batch, lock_seconds, retries)
+        self._copier = Copier(session, batch)
+        self._exchanger = Exchanger(session, lock_seconds, retries)
         self.done: list[Taken] = []
 
     @property
@@ -66,7 +68,7 @@ class Converter:
 
     @property
     def compared(self) -> int | None:
-        return self._copier.copied.compared
+        return self._exchanger.compared
 
     @property
     def exchanged(self) -> bool:
@@ -87,8 +89,8 @@ class Converter:
             Begin: self._copier.begin,
             Lay: self._copier.lay,
             Transfer: self._copier.transfer,
-            Compare: self._copier.compare,
-            Exchange: self._copier.exchange,
+            Compare: self._exchanger.compare,
+            Exchange: self._exchanger.exchange,
             Finish: self._finish,
         }
         started, rows = time.monotonic(), [0]
