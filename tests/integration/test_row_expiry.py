@@ -391,7 +391,7 @@ def test_a_file_is_never_written_over(expiries: Expiries, monkeypatch: pytest.Mo
     expiries.done(expiries.wish(retention="50"))
     [file] = expiries.files()
     content = file.read_bytes()
-    monkeypatch.setattr(f"{EXPIRY}.batch.file_of", lambda *_words: file)
+    monkeypatch.setattr(f"{EXPIRY}.files.file_of", lambda *_words: file)
     assert "no file is written over" in expiries(expiries.wish())["msg"]
     assert file.read_bytes() == content
     assert expiries.stored()[0] == 50

@@ -223,7 +223,7 @@ def bits_flipped(scene: Scene) -> None:
 
 
 def test_what_is_read_back_is_compared(scene: Scene) -> None:
-    at = inside.Interrupt(("._partition.expiry.batch:verify",))
+    at = inside.Interrupt(("._partition.expiry.writing:verify",))
     with inside.held(scene.node, "pg_row_expiry", scene.arguments(), at) as held:
         bits_flipped(scene)
         ended = held.finish()

@@ -121,3 +121,8 @@ def _fields(period: Range, interval: Interval) -> dict[str, str]:
 
 def _signed(number: int) -> str:
     return f"m{-number}" if number < 0 else str(number)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it, where the server is given it as text."""
+    return '"' + name.replace('"', '""') + '"'

@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.extent import log_name
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.state import CHECK, Scene, hidden
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.names import quoted
 from ansible_collections.runbook.postgres.plugins.module_utils._session import compose, identifier, joined, literal
 
 # By who owns the table, whoever writes to it. A note of nothing says that all rows went at once.
@@ -61,16 +62,16 @@ def made(scene: Scene, key: Sequence[str]) -> Iterator[Any]:
         parts=joined(", ", parts),
         table=table,
     )
-    quoted = {
-        "log": f"{_quoted(scene.schema)}.{_quoted(log_name(scene.oid))}",
-        "old": ", ".join(f"OLD.{_quoted(each)}" for each in key),
-        "new": ", ".join(f"NEW.{_quoted(each)}" for each in key),
+    named = {
+        "log": f"{quoted(scene.schema)}.{quoted(log_name(scene.oid))}",
+        "old": ", ".join(f"OLD.{quoted(each)}" for each in key),
+        "new": ", ".join(f"NEW.{quoted(each)}" for each in key),
     }
     yield compose(
         "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
         "SET search_path = pg_catalog, pg_temp AS {body}",
         name=function(scene),
-        body=literal(BODY.format(**quoted)),
+        body=literal(BODY.format(**named)),
     )
     yield compose("REVOKE ALL ON FUNCTION {name}() FROM PUBLIC", name=function(scene))
     # Whom default privileges let at new tables.
@@ -134,7 +135,3 @@ def replay(scene: Scene, key: Sequence[str], copy: Any, reached: Any | None) -> 
         reached=reached if reached is not None else compose(""),
     )
     yield compose("DELETE FROM {log}", log=log(scene))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

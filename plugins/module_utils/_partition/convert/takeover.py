@@ -32,6 +32,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.conver
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.convert.state import (
     Sequence as OwnedSequence,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.names import quoted
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
 
 OID = "SELECT to_regclass(%(name)s)::oid::bigint AS oid"
@@ -131,7 +132,7 @@ class Takeover:
         self._say("TABLE {table}", scene.said)
         self._run("COMMENT ON TABLE {old} IS {said}", said=literal(converted(scene.title, scene.said)))
         # Nobody else looks after the new table before we are through.
-        oid = self._session.fetch(OID, {"name": _quoted(scene.schema) + "." + _quoted(scene.name)})[0]["oid"]
+        oid = self._session.fetch(OID, {"name": quoted(scene.schema) + "." + quoted(scene.name)})[0]["oid"]
         hold(self._session, oid, scene.title)
 
     def _count_on(self, sequence: OwnedSequence, *, attached: bool) -> None:
@@ -154,7 +155,7 @@ class Takeover:
         self._session.fetch(
             "SELECT setval(%(name)s::regclass, %(last)s, %(called)s)",
             {
-                "name": _quoted(sequence.schema) + "." + _quoted(sequence.name),
+                "name": quoted(sequence.schema) + "." + quoted(sequence.name),
                 "last": at["last_value"],
                 "called": at["is_called"],
             },
@@ -221,7 +222,3 @@ class Takeover:
     def _run(self, statement: str, **parts: Any) -> None:
         known = {"table": self.table, "old": self.old, "new": self.new}
         self._session.fetch(compose(statement, **{**known, **parts}))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -14,37 +14,26 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, QueryFailed, Unreachable
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive import describe, manifest
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.archiver import now, programs, verify
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import (
-    BINARY,
-    Store,
-    manifest_of,
-)
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed, Unreachable
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import Store
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.catalog import due_condition
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.part import (
-    DELETED,
-    PENDING,
-    Part,
-    Serial,
-    file_of,
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.files import discard, free
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.part import Part, Serial
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.state import (
+    NotExpired,
+    PlainTable,
+    Policy,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.state import PlainTable, Policy
-from ansible_collections.runbook.postgres.plugins.module_utils._session import compose, identifier, joined, literal
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.writing import Writer
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.names import quoted
+from ansible_collections.runbook.postgres.plugins.module_utils._session import compose, identifier, literal
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import copied
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import (
-    partial_of,
-    put_in_place,
-    write_text,
-)
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.writing import pipeline
 
 # Beside the lock that a run holds: this one lives as long as the transaction, also when the run is gone. "RBPX".
 _BATCH = 0x52425058
@@ -55,17 +44,11 @@ SELECT count(*) AS rows, array_agg(b.place)::text AS places, min(b.key)::text AS
   FROM (SELECT {reference}.ctid AS place, {reference}.xmin::text AS writer, {column} AS key
           FROM ONLY {table} WHERE {due} ORDER BY {column} LIMIT {most} FOR UPDATE SKIP LOCKED) AS b
 """
-COPY = "COPY (SELECT {columns} FROM ONLY {table} WHERE ctid = ANY ({places}::tid[])) TO STDOUT WITH ({options})"
 DELETE = """
 WITH gone AS (DELETE FROM ONLY {table} WHERE ctid = ANY ({places}::tid[]) RETURNING 1) SELECT count(*) AS n FROM gone
 """
-TRANSACTION = "SELECT pg_current_xact_id()::text AS transaction"
 # A commit that the server may forget again is none to delete by.
 DURABLE = "SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'"
-
-
-class NotExpired(Problem):
-    """A batch that did not leave; its rows are in the table, those before it have left."""
 
 
 @dataclass(frozen=True)
@@ -154,75 +137,11 @@ class Batcher:
             most=literal(self._policy.batch_rows),
         )
 
-    def _written(self, connection: CopyConnection, store: Store, serial: Serial, chosen: Any) -> Batch:
-        """The rows in a file that was read back, under its own name, with a manifest that says: not deleted yet."""
-        started = now()
-        shape = describe.read_shape(connection.fetch, self._table.oid)
-        statement = compose(
-            COPY,
-            columns=joined(", ", [identifier(each) for each in shape.stored]),
-            table=self._named,
-            places=literal(chosen["places"]),
-            options=describe.copy_options(store.format),
-        )
-        file = file_of(store, self._table.stem(store), serial)
-        if file.exists() or manifest_of(file).exists():
-            raise NotExpired(f"{file} is there already, and no file is written over")
-        partial = partial_of(file)
-        _make_directory(store.destination)
-        with contextlib.suppress(FileNotFoundError):
-            partial.unlink()
-        with self._discarded(file), pipeline(partial, store.compression, store.recipients) as through:
-            rows = connection.copy_out(statement, through.plain.write, through.abort)
-            through.plain.close()
-            if rows != chosen["rows"]:
-                raise NotExpired(f"the server locked {chosen['rows']} rows and copied {rows}")
-            about = connection.fetch(describe.VERSION)[0]
-            part = Part(
-                file=file.name,
-                state=PENDING,
-                transaction=str(connection.fetch(TRANSACTION)[0]["transaction"]),
-                place=chosen["place"],
-                writer=chosen["writer"],
-                system_identifier=store.system_identifier,
-                database=store.database,
-                table_schema=self._table.schema,
-                table=self._table.name,
-                column=self._table.column,
-                cutoff=self._policy.cutoff,
-                where=self._policy.where,
-                lowest=chosen["lowest"],
-                highest=chosen["highest"],
-                rows=rows,
-                bytes=through.plain.bytes,
-                sha256=through.plain.sha256,
-                columns=shape.columns,
-                ddl=shape.ddl,
-                copy=self._copy_in(shape.stored, store.format),
-                format=store.format,
-                compression=store.compression,
-                recipients=store.recipients,
-                encoding="UTF8",
-                file_bytes=through.packed.bytes,
-                file_sha256=through.packed.sha256,
-                verified=manifest.FILE if store.recipients else manifest.CONTENT,
-                offsite=store.offsite,
-                server_version=about["server_version"],
-                programs=programs(store),
-                started=started,
-                finished=now(),
-            )
-            verify(partial, part)
-            write_text(manifest_of(file), partial_of(manifest_of(file)), part.to_json())
-            put_in_place(partial, file)
-        return Batch(rows, chosen["highest"], file, part)
-
-    def _copy_in(self, stored: Sequence[str], how: str) -> str:
-        """For a person with psql, who reads the file into this table or one like it."""
-        options = "FORMAT binary" if how == BINARY else f"FORMAT csv, HEADER, NULL '{describe.NULL_MARKER}'"
-        columns = ", ".join(quoted(each) for each in stored)
-        table = f"{quoted(self._table.schema)}.{quoted(self._table.name)}"
-        return f"COPY {table} ({columns}) FROM STDIN WITH ({options})"
+    def _written(self, connection: CopyConnection, store: Store, serial: Serial, chosen: Mapping[str, Any]) -> Batch:
+        file = free(store, self._table.stem(store), serial)
+        with self._discarded(file):
+            part = Writer(connection, self._table, self._policy, store).write(file, chosen)
+        return Batch(part.rows, part.highest, file, part)
 
     def _delete(self, connection: CopyConnection, rows: int, places: str) -> None:
         # Triggers find what they name by the role's own path.
@@ -262,32 +181,3 @@ class Batcher:
 
 class InDoubt(NotExpired, Unreachable):
     """Nobody knows whether the deletion was committed; the file stays, and the server goes on being unreachable."""
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def discard(file: Path) -> None:
-    """The file first: one without a manifest would look like an archive whose manifest was lost."""
-    for path in (file, manifest_of(file)):
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-
-
-def confirm(file: Path, part: Part, state: str = DELETED) -> Part:
-    told = replace(part, state=state)
-    write_text(manifest_of(file), partial_of(manifest_of(file)), told.to_json())
-    return told
-
-
-def publish(file: Path, part: Part) -> None:
-    """The manifest follows its file elsewhere once it says what became of the rows; again, it copies nothing."""
-    if part.offsite is not None:
-        copied(manifest_of(file), part.offsite)
-
-
-def _make_directory(destination: Path) -> None:
-    for place in [*reversed(destination.parents), destination]:
-        if not place.exists():
-            place.mkdir(mode=0o700)

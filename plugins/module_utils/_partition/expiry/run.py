@@ -22,14 +22,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry
     Batch,
     Batcher,
     InDoubt,
-    NotExpired,
-    confirm,
-    discard,
-    publish,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.catalog import (
     any_due,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.files import confirm, discard, publish
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.job import Expiry, Outcome
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.lag import Throttle, TooFarBehind
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.part import (
@@ -49,6 +46,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.prepare import names_in
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.request import Manner
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.expiry.state import NotExpired
 from ansible_collections.runbook.postgres.plugins.module_utils._patience import GaveUp, Patience
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 

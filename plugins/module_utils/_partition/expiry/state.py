@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import Store
+
+
+class NotExpired(Problem):
+    """A batch that did not leave; its rows are in the table, those before it have left."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.archiv
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import manifest_of
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.axis import parse_bound
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalog import PLACE, Found, read_table
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.names import quoted
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.restore.plan import (
     Scene,
     Standing,
@@ -127,11 +128,6 @@ def _count_in_default(session: Session, found: Found, told: Manifest) -> int:
         session,
         compose("{table} WHERE {condition}", table=identifier(default.schema, default.name), condition=condition),
     )
-
-
-def quoted(name: str) -> str:
-    """A name as to_regclass() reads it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _count(session: Session, what: Any) -> int:
