@@ -17,8 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.axis import Range, printed
-from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalog import GROWING, Found, on_axis
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalog import GROWING, Found
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.default import within
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.position import on_axis
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.steps import Fill
 from ansible_collections.runbook.postgres.plugins.module_utils._session import (
     Session,

@@ -24,7 +24,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalo
     PLACE,
     Found,
     look_up,
-    read_highest,
     read_table,
     read_taken,
     refuse_tablespace,
@@ -32,6 +31,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalo
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.default import read_default
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.listing import before
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.plan import missing_periods, plan_partitions
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.position import read_highest
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.request import Wish
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.steps import Create, CreateDefault, Fill
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
