@@ -181,6 +181,25 @@ def test_a_fault_keeps_the_partition(stage: Stage, act: Callable[[Stage], None],
     assert stage.content(stage.table.partitions[0]) == content
 
 
+@pytest.mark.parametrize("place", ["_archive", "_drop"])
+def test_what_was_attached_again_is_left_as_it_is(stage: Stage, place: str) -> None:
+    """Somebody wants it back after all, and finds no row missing."""
+    content = stage.content()
+    at = inside.Interrupt((f"._partition.archive.archiver:Archiver.{place}",))
+    with inside.held(stage.node, "pg_partition", stage.wish(), at) as held:
+        ends = "FROM ('2001-01-01 00:00+00') TO ('2002-01-01 00:00+00')"
+        stage.psql(f"ALTER TABLE {{table}} ATTACH PARTITION {{leaving}} FOR VALUES {ends}")
+        ended = held.finish()
+    assert "somebody attached, renamed or commented it meanwhile" in ended.failure
+    assert stage.content() == content
+    # It is past its time still, and the next run goes by that.
+    done = stage.archive()
+    assert not done.result.get("failed"), done.text
+    assert not stage.stands()
+    stage.restore(done.archived["file"])
+    assert stage.content() == content
+
+
 def test_a_second_run_is_refused_while_the_first_goes_on(stage: Stage) -> None:
     place = inside.Interrupt(("._partition.archive.archiver:verify",))
     with inside.held(stage.node, "pg_partition", stage.wish(), place) as held:

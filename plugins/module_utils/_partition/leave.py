@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.catalog import Found
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.marks import awaiting_of, mark_of, marked
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.standing import standing, still_leaves
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.steps import (
     Detach,
     Drop,
@@ -19,13 +20,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.steps 
     RemoveDefault,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
-
-# What a table is, just before it is dropped.
-STANDING = """
-SELECT c.oid::bigint AS oid, c.relispartition AS attached, obj_description(c.oid, 'pg_class') AS comment
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = %(schema)s AND c.relname = %(name)s
-"""
 
 
 class Leaver:
@@ -88,9 +82,9 @@ class Leaver:
         """Only what still is what it was when this was planned: detached, and said to go."""
         with self._session.transaction():
             self._run("LOCK TABLE {child} IN ACCESS EXCLUSIVE MODE", child=self._child(step))
-            standing = self._standing(step)
-            said = str(standing.get("comment") or "").partition("\n")[0]
-            if standing.get("oid") != step.partition.oid or standing["attached"] or said != mark_of(step.table.title):
+            found = self._standing(step)
+            said = str(found.get("comment") or "").partition("\n")[0]
+            if not still_leaves(found, step.partition) or said != mark_of(step.table.title):
                 raise QueryFailed(
                     f"{step.partition.name} is not dropped: somebody attached, renamed or commented it meanwhile"
                 )
@@ -104,8 +98,7 @@ class Leaver:
             self._run("DROP TABLE {child}", child=self._child(step))
 
     def _standing(self, step: Keep | Detach | Drop) -> dict[str, Any]:
-        names = {"schema": step.partition.schema, "name": step.partition.name}
-        return next(iter(self._session.fetch(STANDING, names)), {})
+        return standing(self._session.fetch, step.partition)
 
     def _run(self, statement: str, **parts: Any) -> None:
         self._session.fetch(compose(statement, parent=self._parent, **parts))

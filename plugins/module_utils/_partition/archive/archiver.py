@@ -25,6 +25,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._partition.archiv
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.archive.store import Store, manifest_of
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.marks import own_comment
+from ansible_collections.runbook.postgres.plugins.module_utils._partition.standing import Meddled, refuse_meddled
 from ansible_collections.runbook.postgres.plugins.module_utils._partition.state import Partition
 from ansible_collections.runbook.postgres.plugins.module_utils._session import compose, identifier, literal
 from ansible_collections.runbook.postgres.plugins.module_utils._stream import reading
@@ -67,7 +68,7 @@ class Archiver:
     def _archive(self, step: Archive) -> None:
         with self._connect() as connection, self._explained(step):
             # No write between the count, the rows and the columns; reads go on.
-            self._begin(connection, step.partition, "SHARE", "REPEATABLE READ")
+            self._begin(connection, step, "SHARE", "REPEATABLE READ")
             shape = describe.read_shape(connection.fetch, step.partition.oid)
             self._make_directory(step.store.destination)
             tally: Tally | None = None
@@ -148,7 +149,7 @@ class Archiver:
         """Under a lock that keeps everybody out, the table is read once more: rows that came since are not lost."""
         kept = self.kept[step.partition.oid]
         with self._connect() as connection, self._explained(step):
-            self._begin(connection, step.partition, "ACCESS EXCLUSIVE", "READ COMMITTED")
+            self._begin(connection, step, "ACCESS EXCLUSIVE", "READ COMMITTED")
             stored = [each.name for each in kept.manifest.columns if not each.generated]
             tally = _read_through(connection, step.partition, stored, kept.manifest)
             if tally.sha256 != kept.manifest.sha256:
@@ -161,18 +162,19 @@ class Archiver:
 
     # -- what they share -----------------------------------------------------
 
-    def _begin(self, connection: CopyConnection, partition: Partition, lock: str, isolation: str) -> None:
+    def _begin(self, connection: CopyConnection, step: Archive | DropArchived, lock: str, isolation: str) -> None:
         connection.fetch(f"BEGIN ISOLATION LEVEL {isolation}")
         # Utility statements: the snapshot is taken after the lock was had.
         connection.fetch(compose("SET LOCAL lock_timeout = {limit}", limit=literal(self._lock_milliseconds)))
-        connection.fetch(compose(f"LOCK TABLE ONLY {{table}} IN {lock} MODE", table=_name(partition)))
+        connection.fetch(compose(f"LOCK TABLE ONLY {{table}} IN {lock} MODE", table=_name(step.partition)))
+        refuse_meddled(connection.fetch, step.partition, step.table.title, step.sentence)
 
     @contextlib.contextmanager
     def _explained(self, step: Any) -> Any:
         """An error without a sentence of its own gets one; in any case the partition is still there."""
         try:
             yield
-        except (TookTooLong, Unreachable):
+        except (TookTooLong, Unreachable, Meddled):
             raise
         except Problem as error:
             raise NotArchived(_kept_back(step, error.sentence.rstrip("."))) from error
