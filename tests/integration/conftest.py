@@ -46,6 +46,7 @@ LONG = (
     "test_partition_playbook",
     "test_partition_traits",
     "test_partition_waits",
+    "test_partition_walkthrough",
     "test_recovery_playbooks",
     "test_restore_faults",
     "test_restore_playbook",
