@@ -90,6 +90,7 @@ LONG_TESTS = {
         "test_a_database_whose_name_is_odd",
         "test_a_lookup_that_was_altered_is_made_right",
         "test_a_reload_that_is_not_taken_is_taken_back",
+        "test_another_number_of_processes_waits_and_the_primary_does_not",
         "test_figures_for_a_monitoring_agent",
         "test_limits_of_users",
         "test_one_database_for_all_lookups",

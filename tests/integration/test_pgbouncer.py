@@ -36,6 +36,7 @@ EVERYWHERE = {
     "test_limits_of_users",
     "test_one_database_for_all_lookups",
     "test_several_processes",
+    "test_another_number_of_processes_waits_and_the_primary_does_not",
 }
 
 
@@ -355,7 +356,7 @@ def test_several_processes(usual: Scene, tmp_path: Path) -> None:
     for _ in range(6):
         cancelled(usual)
     # And back to one.
-    wait_until("nobody is connected", lambda: "|app|" not in usual.console("SHOW CLIENTS"))
+    wait_until("nobody is connected", lambda: not several_are_busy(usual))
     foreseen, done = usual.run(tmp_path, "--check"), usual.run(tmp_path)
     assert done.code == 0, done.output
     assert done.last()["steps"] == foreseen.last()["steps"]
@@ -364,6 +365,46 @@ def test_several_processes(usual: Scene, tmp_path: Path) -> None:
     assert len(usual.pooler.exec(["pgrep", "-x", "pgbouncer"]).stdout.split()) == 1
     assert "\ndefault_pool_size|25|" in usual.console("SHOW CONFIG")
     assert usual.ask("SELECT current_user") == "app"
+
+
+def test_another_number_of_processes_waits_and_the_primary_does_not(usual: Scene, tmp_path: Path) -> None:
+    """A client that never goes keeps one process from becoming two; after a failover it is on the new primary."""
+    if major(usual) < 13:
+        pytest.skip("several processes need PgBouncer 1.19")
+    two: dict[str, Any] = {"pgbouncer_processes": 2}
+    with usual.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(WHERE)
+        assert cursor.fetchone() == (usual.addresses["db1"],)
+        waiting = usual.run(tmp_path, **two)
+        assert (waiting.code, waiting.changed) == (0, False)
+        assert waiting.last()["pending_restart"] == ["pgbouncer.service: processes"]
+        moved = {**two, "postgres_topology": usual.topology(primary="db2", read_hosts=["db1"])}
+        foreseen, done = usual.run(tmp_path, "--check", **moved), usual.run(tmp_path, **moved)
+        assert done.last()["steps"] == foreseen.last()["steps"] == [f"replace {INI}", "reload pgbouncer.service"]
+        assert done.last()["pending_restart"] == ["pgbouncer.service: processes"]
+        assert not usual.run(tmp_path, **moved).changed
+        cursor.execute(WHERE)
+        assert cursor.fetchone() == (usual.addresses["db2"],)
+    wait_until("nobody is connected", lambda: "|app|" not in usual.console("SHOW CLIENTS"))
+    done = usual.run(tmp_path, **moved)
+    assert (done.code, done.last()["pending_restart"]) == (0, []), done.output
+    assert usual.ask(WHERE) == usual.addresses["db2"]
+    # And the way back waits as well.
+    with usual.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(WHERE)
+        back = usual.run(tmp_path)
+        (waits,) = back.last()["pending_restart"]
+        assert re.fullmatch("pgbouncer@[12].service: processes", waits)
+        cursor.execute(WHERE)
+        assert cursor.fetchone() == (usual.addresses["db1"],)
+    wait_until("nobody is connected", lambda: not several_are_busy(usual))
+    assert usual.run(tmp_path).last()["pending_restart"] == []
+    assert usual.ask(WHERE) == usual.addresses["db1"]
+
+
+def several_are_busy(scene: Scene) -> bool:
+    shown = [scene.console("SHOW CLIENTS", directory=f"/run/pgbouncer/{number}") for number in (1, 2)]
+    return any("|app|" in clients for clients in shown)
 
 
 def test_a_bare_host(scene: Scene, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.apply 
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.console import Running
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.host import Host, fingerprint, read_host
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.layout import USERLIST, Process, processes
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.leaving import leaving, number_for_now
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.logins import userlist
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.plan import (
     PoolerPlan,
@@ -66,6 +67,8 @@ def prepare(wanted: Wanted, stated_version: str | None, *, check_mode: bool) -> 
     refused = refusals(wanted, host.version)
     if refused:
         raise Refused(" ".join(refused))
+    kept = leaving(host, wanted.processes, wanted.restart)
+    wanted = replace(wanted, processes=number_for_now(wanted.processes, kept))
     configured = configurations(wanted, host.version)
     missing = _missing_files(wanted)
     if missing and not check_mode:
@@ -79,7 +82,7 @@ def prepare(wanted: Wanted, stated_version: str | None, *, check_mode: bool) -> 
         read_as = {one.process: try_out(host.program, one, logins.encode()) for one in configured}
     remark = _remark(wanted)
     texts = {one.process: one.text(remark) for one in configured}
-    plan = plan_pooler(host, configured, texts, logins, read_as, wanted.restart)
+    plan = plan_pooler(host, configured, texts, logins, read_as, wanted.restart, kept)
     return Job(wanted, host, plan, read_as, _interim(configured, texts, host, remark))
 
 
@@ -101,8 +104,8 @@ def result(job: Job) -> dict[str, Any]:
     told_off = [*warnings(job.wanted, job.host.version)]
     if pending:
         told_off.append(
-            f"Written down and waiting for a restart: {', '.join(pending)}. The next run restarts when no client is "
-            "connected; with restart=always it drops them."
+            f"Waiting for a restart: {', '.join(pending)}. The next run restarts when no client is connected; with "
+            "restart=always it drops them."
         )
     diff: list[dict[str, Any]] = [entry for change in job.plan.file_changes for entry in change.diff()]
     if job.plan.before != job.plan.after and job.plan.changed:

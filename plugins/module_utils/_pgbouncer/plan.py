@@ -122,22 +122,19 @@ def plan_pooler(
     userlist: str,
     read_as: Mapping[Process, Running],
     restart: str = "idle",
+    kept: Sequence[Process] = (),
 ) -> PoolerPlan:
-    """`texts` are the files' contents, `read_as` how PgBouncer reads them, where it could be asked."""
+    """`texts` are the files' contents, `read_as` how PgBouncer reads them, where it could be asked, and `kept` the
+    processes that go when their clients have gone."""
     processes = [configuration.process for configuration in wanted]
     files, units = _files(host, processes, texts, userlist)
     written = {change.path for change in (*files, *units)}
-    surplus = [process for process in host.known_processes if process not in processes and _lives(host, process)]
-    busy = sum(host.running[process].clients for process in surplus if process in host.running)
-    if surplus and busy and restart != "always":
-        # Old and new ones cannot share the port, and the old ones have clients.
-        pending = {process.unit: ("processes",) for process in surplus}
-        return PoolerPlan(pending=pending, before=(), after=())
+    surplus = [process for process in host.known_processes if process not in (*processes, *kept)]
     steps: list[Step] = [WriteFile(change) for change in (*files, *units)]
     if units:
         steps.append(ReadUnits())
-    steps += [Retire(process) for process in surplus]
-    waiting: dict[str, tuple[str, ...]] = {}
+    steps += [Retire(process) for process in surplus if _lives(host, process)]
+    waiting: dict[str, tuple[str, ...]] = {process.unit: ("processes",) for process in kept}
     for configuration in wanted:
         process = configuration.process
         running = host.running.get(process)
@@ -151,7 +148,7 @@ def plan_pooler(
             steps.append(Restart(process, because))
             continue
         if because:
-            waiting[process.unit] = because
+            waiting[process.unit] = (*because, *waiting.get(process.unit, ()))
         if {process.ini, USERLIST} & written or not settled(running, read_as.get(process)):
             steps.append(Reload(process))
     return PoolerPlan(

@@ -10,7 +10,13 @@ import pytest
 from ansible_collections.runbook.postgres.plugins.module_utils._files import File
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.console import Running
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.host import Host
-from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.layout import USERLIST, Process
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.layout import (
+    TEMPLATE,
+    TEMPLATE_UNIT,
+    USERLIST,
+    Process,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.leaving import leaving, number_for_now
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.plan import PoolerPlan, plan_pooler
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.pools import configurations
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.request import Database, Wanted
@@ -47,10 +53,16 @@ def host(text: str = "new", running: Running | None = RUNNING) -> Host:
     return Host("/usr/sbin/pgbouncer", (1, 24), files(text), units, units if lives else frozenset(), lives)
 
 
-def plan(found: Host, read_as: Running | None = TRIAL, restart: str = "idle", asked: Wanted = ASKED) -> PoolerPlan:
+def plan(
+    found: Host,
+    read_as: Running | None = TRIAL,
+    restart: str = "idle",
+    asked: Wanted = ASKED,
+    kept: tuple[Process, ...] = (),
+) -> PoolerPlan:
     configured = configurations(asked, (1, 24))
     read = {} if read_as is None else {one.process: read_as for one in configured}
-    return plan_pooler(found, configured, {one.process: "new" for one in configured}, "", read, restart)
+    return plan_pooler(found, configured, {one.process: "new" for one in configured}, "", read, restart, kept)
 
 
 def steps(made: PoolerPlan) -> list[str]:
@@ -143,8 +155,68 @@ def test_from_one_process_to_two() -> None:
         "enable pgbouncer@2.service",
         "start pgbouncer@2.service",
     ]
-    busy = plan(host(running=replace(RUNNING, clients=1)), asked=two)
-    assert (steps(busy), busy.pending) == ([], {"pgbouncer.service": ("processes",)})
+
+
+@pytest.mark.parametrize(("clients", "restart"), [(1, "idle"), (1, "never"), (0, "never")])
+@pytest.mark.parametrize("text", ["new", "old"])
+def test_another_number_of_processes_waits_for_clients_and_nothing_else_does(
+    text: str, clients: int, restart: str
+) -> None:
+    """Say, another primary: the process that lives gets it."""
+    found = host(text, replace(RUNNING, clients=clients))
+    kept = leaving(found, 2, restart)
+    made = plan(found, asked=replace(ASKED, processes=number_for_now(2, kept)), restart=restart, kept=kept)
+    changes = ["replace /etc/pgbouncer/pgbouncer.ini", "reload pgbouncer.service"] if text == "old" else []
+    assert steps(made) == changes
+    assert made.pending == {"pgbouncer.service": ("processes",)}
+    assert made.before == made.after
+
+
+def test_what_else_waits_is_said_as_well() -> None:
+    found = host(running=Running({**LIVE, "listen_addr": ("localhost", False)}, POOLS, clients=1))
+    made = plan(found, kept=leaving(found, 4, "idle"))
+    assert made.pending == {"pgbouncer.service": ("listen_addr", "processes")}
+
+
+@pytest.mark.parametrize(
+    ("clients", "asked", "restart", "staying", "number"),
+    [
+        # Of the numbers of those that run, with their clients.
+        ({0: 0}, 2, "idle", [], 2),
+        ({0: 1}, 2, "idle", [0], 1),
+        ({0: 1}, 2, "always", [], 2),
+        ({0: 0}, 2, "never", [0], 1),
+        ({1: 5, 2: 5}, 4, "never", [], 4),
+        ({1: 5, 2: 5, 3: 1, 4: 0}, 2, "idle", [3], 3),
+        ({1: 5, 2: 0}, 1, "idle", [1], 2),
+        ({1: 0, 2: 1}, 1, "idle", [2], 2),
+        ({1: 0, 2: 0}, 1, "idle", [], 1),
+        ({}, 3, "idle", [], 3),
+        # Started by hand, at another port.
+        ({0: 1, 1: 0, 2: 1}, 2, "idle", [0], 1),
+    ],
+)
+def test_those_with_clients_stay(
+    clients: dict[int, int], asked: int, restart: str, staying: list[int], number: int
+) -> None:
+    lives = {Process(each): replace(RUNNING, clients=connected) for each, connected in clients.items()}
+    kept = leaving(replace(host(), running=lives), asked, restart)
+    assert [process.number for process in kept] == staying
+    assert number_for_now(asked, kept) == number
+
+
+def test_of_many_processes_those_without_clients_go_first() -> None:
+    lives = {Process(number): replace(RUNNING, clients=number % 2) for number in (1, 2, 3, 4)}
+    units = frozenset(process.unit for process in lives)
+    written = {process.ini: File(process.ini, b"new", "postgres", "postgres", 0o640) for process in lives}
+    unit = File(TEMPLATE_UNIT, TEMPLATE.encode())
+    found = Host("/usr/sbin/pgbouncer", (1, 24), {**files(), **written, unit.path: unit}, units, units, lives)
+    kept = leaving(found, 2, "idle")
+    made = plan(found, read_as=None, asked=replace(ASKED, processes=number_for_now(2, kept)), restart="idle", kept=kept)
+    assert "stop and disable pgbouncer@4.service" in steps(made)
+    assert "remove /etc/pgbouncer/process-4.ini" in steps(made)
+    assert not any("stop and disable pgbouncer@3" in step for step in steps(made))
+    assert made.pending["pgbouncer@3.service"][-1] == "processes"
 
 
 def test_secrets_are_hidden() -> None:
