@@ -61,7 +61,15 @@ def member(name: str, told: Mapping[str, Any]) -> Member:
     if not seen or "waiting" not in seen:
         return Member(name, instance.get("role") == "primary", None, settings)
     waiting = {each: Waiting(values["running"], values["wanted"]) for each, values in seen["waiting"].items()}
-    return Member(name, seen["role"] == "primary", waiting, settings)
+    return Member(
+        name,
+        seen["role"] == "primary",
+        waiting,
+        settings,
+        called=seen.get("called"),
+        required=seen.get("required", 0),
+        confirming=frozenset(seen.get("confirming") or ()),
+    )
 
 
 def restart_plan(hosts: Mapping[str, Any], allow_primary: Any = False) -> dict[str, list[str]]:

@@ -119,7 +119,8 @@ ansible_facts:
               null where a running server does not say. C(in_recovery), C(receive_lsn), C(replay_lsn), C(current_lsn),
               C(upstream), C(streaming), C(slots), C(settings), C(pending_restart) and C(server_version_num) are the
               running server's; of a stopped one the position comes from its control data.
-            - C(problem) is a sentence where something is wrong, else null.
+            - C(problem) is a sentence where something is wrong, else null. Something is where nothing is there and
+              C(/etc/fstab) or a unit of systemd has a file system for that place which is not mounted.
           returned: always
           type: dict
 """

@@ -69,6 +69,19 @@ role:
   description: Whether the server is a V(primary) or a V(standby).
   type: str
   returned: always
+called:
+  description: Under which name a standby streams from its upstream, null of a primary.
+  type: str
+  returned: always
+required:
+  description: How many standbys have to confirm a commit on this primary, 0 on a standby.
+  type: int
+  returned: always
+confirming:
+  description: Names of the standbys that stream and could confirm one now.
+  type: list
+  elements: str
+  returned: always
 """
 
 from typing import Any
@@ -94,7 +107,15 @@ def main() -> None:
         instance = running_instance(module.params["version"], module.params["instance"])
         server = ask(instance)
         refuse_another_role(instance.title, server, module.params["role"])
-        module.report(changed=bool(server.waiting), role=server.role, waiting=server.waiting, diff=diff(server.waiting))
+        module.report(
+            changed=bool(server.waiting),
+            role=server.role,
+            waiting=server.waiting,
+            called=server.called,
+            required=server.required,
+            confirming=server.confirming,
+            diff=diff(server.waiting),
+        )
         if server.waiting and not module.check_mode:
             restart(instance, server, float(module.params["timeout"]))
 

@@ -184,6 +184,14 @@ def test_what_differs_and_cannot_be_changed_is_told(empty: Host) -> None:
     ]
 
 
+def test_a_disk_that_is_not_mounted_is_waited_for(empty: Host) -> None:
+    empty.node.exec(["sh", "-c", "echo 'UUID=none /var/lib/postgresql ext4 defaults 0 2' > /etc/fstab"])
+    for check in (True, False):
+        assert "mount /var/lib/postgresql" in empty.call("pg_instance", check=check).failure
+    empty.node.exec(["truncate", "--size=0", "/etc/fstab"])
+    empty.instance()
+
+
 def test_data_that_nobody_claims_are_left(empty: Host) -> None:
     empty.instance()
     empty.node.exec(["rm", "-rf", empty.cluster.config_directory])

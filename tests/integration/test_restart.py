@@ -103,6 +103,25 @@ def test_restarts_follow_what_waits(trio: Trio, restart: Restart) -> None:
     assert sorted(trio.clusters[PRIMARY].streaming_standbys()) == [f"{name}_main" for name in STANDBYS]
 
 
+def test_a_standby_that_commits_wait_for_waits_on(trio: Trio, restart: Restart) -> None:
+    kept = trio.clusters[PRIMARY].psql("SHOW max_connections")
+    waited = f"({', '.join(f'{name}_main' for name in STANDBYS)})"
+    trio.configure(max_connections=kept, synchronous_standby_names=f"ANY 2 {waited}", shared_buffers="40MB")
+    confirming = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'"
+    wait_until("both confirm", lambda: trio.clusters[PRIMARY].psql(confirming) == "2")
+    before = trio.began()
+    run = restart()
+    assert run.changes == []
+    assert "would wait for its return" in str(run.task("Tell who waits on").result["msg"])
+    assert trio.restarted(before) == []
+    # One of them is enough while the other goes.
+    trio.configure(max_connections=kept, synchronous_standby_names=f"ANY 1 {waited}", shared_buffers="40MB")
+    restart()
+    assert trio.restarted(before) == STANDBYS
+    restart(restart_primary=True)
+    assert trio.restarted(before) == [*STANDBYS, PRIMARY]
+
+
 def test_a_server_that_does_not_come_back_ends_it(trio: Trio, restart: Restart) -> None:
     # Nothing falls, so that the primary is the last.
     kept = {"max_connections": trio.clusters[PRIMARY].psql("SHOW max_connections"), "shared_buffers": "48MB"}

@@ -154,6 +154,17 @@ def test_somebody_elses_directory_in_the_way_is_left_alone(fresh: Trio) -> None:
     assert fresh.files("second", f"{place}/data") == ["precious"]
 
 
+def test_a_disk_that_is_not_mounted_is_not_cloned_past(fresh: Trio) -> None:
+    """A standby whose disk did not come back after a boot looks like an empty one."""
+    node = fresh.node("second")
+    node.exec(["sh", "-c", "echo 'UUID=none /var/lib/postgresql ext4 defaults 0 2' > /etc/fstab"])
+    for check in (True, False):
+        assert "mount /var/lib/postgresql" in refused(fresh.clone("second", check=check))
+    assert fresh.files("second") == []
+    node.exec(["truncate", "--size=0", "/etc/fstab"])
+    assert made(fresh.clone("second"))["cloned"]
+
+
 def test_no_room_is_said_with_numbers(fresh: Trio) -> None:
     place: dict[str, Any] = {"data_directory": "/small/pg/main"}
     large = refused(fresh.clone("second", check=True, upstream_bytes=80 << 20, **place))

@@ -18,6 +18,9 @@ BAD: list[tuple[str, dict[str, Any], dict[str, dict[str, Any]], str]] = [
     ("a standby without an address", {}, {OTHER: {"postgres_address": ""}}, f"{OTHER} has no address"),
     ("one address twice", {}, {OTHER: {"postgres_address": "10.255.255.1"}, HOST: {"postgres_address": "10.255.255.1"}},
      "10.255.255.1"),
+    ("a value that no role can take", {"pgbouncer_max_client_conn": "lots"}, {}, "pgbouncer_max_client_conn"),
+    ("databases that are misspelled", {"provision_databases": [{"nmae": "shop"}]}, {}, "nmae"),
+    ("a role that nobody can make", {"provision_roles": [{"name": 'it"s'}]}, {}, 'it"s'),
     ("a server that the inventory lacks", {"postgres_hosts": [*SERVERS, "site-pg9"]}, {}, "site-pg9"),
 ]  # fmt: skip
 
@@ -38,6 +41,15 @@ def test_a_wrong_inventory_is_refused(
 def test_a_standby_alone_does_not_begin_a_cluster(site: Site) -> None:
     refused = site.play("--limit", OTHER)
     assert f"{HOST} is to be the primary and is not among the hosts of this run" in refused.failure(OTHER)
+    assert refused.changed == []
+
+
+def test_a_disk_that_is_not_mounted_is_refused_by_name(site: Site) -> None:
+    node = site.nodes[OTHER]
+    node.exec(["sh", "-c", "echo 'UUID=none /var/lib/postgresql ext4 defaults 0 2' >> /etc/fstab"])
+    refused = site.play()
+    node.exec(["truncate", "--size=0", "/etc/fstab"])
+    assert "mount /var/lib/postgresql" in refused.failure(OTHER)
     assert refused.changed == []
 
 

@@ -21,7 +21,9 @@ def refusals(members: Sequence[Member], wanted: Wishes) -> Iterator[str]:
             "See to it that every member is reached, or take those that are gone out of postgres_hosts."
         )
     for member in members:
-        if member.foreign or member.silent:
+        if member.unmounted:
+            yield f"No primary is seen, and {member.name} lacks a disk: {member.problem}"
+        elif member.foreign or member.silent:
             yield f"No primary is seen, and {member.name} does not tell who it is: {member.problem}"
     holders = [member for member in members if member.has_data]
     if holders:

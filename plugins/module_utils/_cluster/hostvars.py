@@ -10,7 +10,7 @@ Each value is a template that costs time, and may be a secret that is none of ou
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Callable
 
 LISTS = ("postgres_hosts", "postgres_poolers")
 READ = (
@@ -25,17 +25,21 @@ READ = (
 )
 
 
-def plain(hostvars: Mapping[str, Mapping[str, Any]], play: Sequence[str]) -> dict[str, dict[str, Any]]:
+# The value of a variable where it is to be judged, else None.
+Judged = Callable[[Mapping[str, Any], str], Any]
+
+
+def plain(hostvars: Mapping[str, Mapping[str, Any]], play: Sequence[str], judged: Judged) -> dict[str, dict[str, Any]]:
     """Of a play's hosts and of those that they name."""
-    found = {host: _values(hostvars[host]) for host in play if host in hostvars}
+    found = {host: _values(hostvars[host], judged) for host in play if host in hostvars}
     for host in _named(list(found.values())):
         if host not in found and host in hostvars:
-            found[host] = _values(hostvars[host])
+            found[host] = _values(hostvars[host], judged)
     return found
 
 
-def _values(variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(name): variables[name] if name in READ else None for name in variables}
+def _values(variables: Mapping[str, Any], judged: Judged) -> dict[str, Any]:
+    return {str(name): variables[name] if name in READ else judged(variables, name) for name in variables}
 
 
 def _named(hosts: Iterable[Mapping[str, Any]]) -> list[str]:

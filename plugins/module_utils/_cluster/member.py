@@ -46,6 +46,11 @@ class Member:
         return self.state in ("absent", "empty") and not self.instance.get("has_data")
 
     @property
+    def unmounted(self) -> bool:
+        """Nothing is there, and the disk that it would be on is not either."""
+        return self.blank and self.instance.get("problem") is not None
+
+    @property
     def foreign(self) -> bool:
         return self.state == "foreign"
 

@@ -34,9 +34,16 @@ class Known:
 
     names: frozenset[str]
     prefixes: frozenset[str]
+    # What the roles take, by name.
+    options: Mapping[str, Mapping[str, Any]]
 
 
 def known(specifications: Mapping[str, Iterable[Mapping[str, Any]]]) -> Known:
     """From each role's name and its entry points; what playbooks take beside them is known as well."""
-    names = {name for points in specifications.values() for point in points for name in point.get("options") or {}}
-    return Known(frozenset(names) | OF_PLAYBOOKS, frozenset({*specifications, SHARED}))
+    options = {
+        name: option
+        for points in specifications.values()
+        for point in points
+        for name, option in (point.get("options") or {}).items()
+    }
+    return Known(frozenset(options) | OF_PLAYBOOKS, frozenset({*specifications, SHARED}), options)

@@ -86,6 +86,8 @@ def _around(primary: Member, members: Sequence[Member], wanted: wishes.Wishes) -
             decision.tasks[member.name] = "primary"
         elif not member.reachable:
             decision.tasks[member.name] = "unknown"
+        elif member.unmounted:
+            decision.refuse(member.name, f"{member.name} is left alone: {member.problem}")
         elif member.blank:
             decision.tasks[member.name] = "clone"
         else:

@@ -24,7 +24,13 @@ class Wishes:
 
 def of(cluster: Mapping[str, Any]) -> Wishes:
     upstreams = {name: up for name, up in (cluster.get("upstreams") or {}).items() if up}
-    return Wishes(cluster.get("first_primary") or None, frozenset(cluster.get("rebuild") or ()), upstreams)
+    return Wishes(cluster.get("first_primary") or None, named(cluster.get("rebuild")), upstreams)
+
+
+def named(given: Any) -> frozenset[str]:
+    """A list, or what was typed behind -e: db1, or db1,db2."""
+    several = given.split(",") if isinstance(given, str) else given or ()
+    return frozenset(str(each).strip() for each in several) - {""}
 
 
 def refusals(wanted: Wishes, names: Sequence[str]) -> Iterator[str]:

@@ -97,6 +97,8 @@ class Found:
     installed: bool
     mark: Mark | None = None
     log_bytes: int = 0
+    # A sentence about a disk that is missing where the data are to go.
+    unmounted: str | None = None
     traits: Traits = field(default_factory=Traits)
 
     @property
@@ -188,6 +190,8 @@ def _unfit_existing(wish: Wish, found: Found) -> str | None:
 
 def _unfit_place(wish: Wish, found: Found) -> str | None:
     where = found.instance.data_directory
+    if found.unmounted is not None:
+        return found.unmounted
     if found.pg_version is not None:
         return (
             f"{where} holds data of PostgreSQL {found.pg_version} that no instance of this host claims: if they are "

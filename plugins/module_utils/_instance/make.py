@@ -32,6 +32,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._instance.creatio
     Wish,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.service import control
+from ansible_collections.runbook.postgres.plugins.module_utils._mounts import unmounted
 
 _SETTLED = """
 SELECT json_build_array(pg_encoding_to_char(encoding), datcollate) FROM pg_database WHERE datname = 'template0'
@@ -52,6 +53,7 @@ def observe(wish: Wish) -> Found:
         (_debian.bin_directory(wish.version) / "initdb").exists(),
         read_mark(mark_path(wish)),
         instances.log_end(wish.version, wish.name),
+        unmounted(data, wish.wal_directory),
     )
     return replace(found, traits=_traits(wish, found)) if found.exists and found.pg_version else found
 

@@ -6,6 +6,7 @@
 
 A standby has to have at least its primary's value of some settings, or it stops
 replaying. When such a value rises the standbys go first, when it falls the primary.
+A standby without which commits would wait pauses writes as a primary does.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ class Member:
     waiting: Mapping[str, Waiting] | None
     # Values that run, where they are known.
     settings: Mapping[str, int] = field(default_factory=dict)
+    # Under which name a standby streams.
+    called: str | None = None
+    # Of a primary: how many standbys confirm a commit, and the names of those that could now.
+    required: int = 0
+    confirming: frozenset[str] = frozenset()
 
     def moves(self, name: str) -> int:
         """Whether a restart raises (1) or lowers (-1) it."""
@@ -81,9 +87,10 @@ def plan(members: Sequence[Member], *, allow_primary: bool) -> RestartPlan:
         )
         return RestartPlan(refusals=(sentence,))
     if primary is None or not primary.waiting:
-        return _standbys_alone(standbys, primary)
-    if not allow_primary:
         alone = _standbys_alone(standbys, primary)
+        return alone if allow_primary or primary is None else _sparing(alone, members, primary)
+    if not allow_primary:
+        alone = _sparing(_standbys_alone(standbys, primary), members, primary)
         sentence = (
             f"{primary.name} is the primary and waits for a restart ({_words(primary.waiting)}): give "
             "restart_primary=true when writes may pause for some seconds."
@@ -110,6 +117,21 @@ def _standbys_alone(standbys: Sequence[Member], primary: Member | None) -> Resta
         else:
             order.append(each.name)
     return RestartPlan(tuple(order), tuple(held))
+
+
+def _sparing(result: RestartPlan, members: Sequence[Member], primary: Member) -> RestartPlan:
+    """Without those whose absence every commit would wait out."""
+    if not primary.required or len(primary.confirming) > primary.required:
+        return result
+    needed = {each.name for each in members if each.called in primary.confirming}
+    told = [
+        f"{name} waits on: a commit on {primary.name} is confirmed by {primary.required} of the standbys that stream "
+        f"({_words(primary.confirming)}), and would wait for its return: bring another one back first, or give "
+        "restart_primary=true when writes may pause for some seconds."
+        for name in result.order
+        if name in needed
+    ]
+    return RestartPlan(tuple(name for name in result.order if name not in needed), (*result.held, *told))
 
 
 def _less(value: int | None, primary: Member | None, name: str) -> bool:

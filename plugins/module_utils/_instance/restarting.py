@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian
@@ -16,6 +16,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._deadline import 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._instance import observe as instances
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.service import control
+from ansible_collections.runbook.postgres.plugins.module_utils._synchronous import required_standbys
 
 _VALIDATION_SECONDS = 20.0
 
@@ -30,7 +31,13 @@ SELECT json_build_object(
               FROM pg_settings AS s WHERE s.pending_restart),
   'upstream', (SELECT status FROM pg_stat_wal_receiver),
   'streaming', (SELECT coalesce(json_agg(application_name ORDER BY application_name), '[]')
-                FROM pg_stat_replication WHERE state = 'streaming'))
+                FROM pg_stat_replication WHERE state = 'streaming'),
+  'called', CASE WHEN pg_is_in_recovery() THEN coalesce(
+                substring(current_setting('primary_conninfo') FROM 'application_name *= *''?([^'' ]+)'),
+                nullif(current_setting('cluster_name'), ''), 'walreceiver') END,
+  'synchronous_standby_names', current_setting('synchronous_standby_names'),
+  'confirming', (SELECT coalesce(json_agg(application_name ORDER BY application_name), '[]')
+                 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state <> 'async'))
 """
 
 
@@ -43,6 +50,11 @@ class Server:
     receives: bool
     # Names of the standbys that stream from it.
     streaming: frozenset[str]
+    # Under which name a standby streams; None of a primary.
+    called: str | None = None
+    # How many standbys have to confirm a commit, and the names of those that could now.
+    required: int = 0
+    confirming: list[str] = field(default_factory=list)
 
 
 def running_instance(version: int, name: str) -> instances.Instance:
@@ -56,7 +68,15 @@ def ask(instance: instances.Instance, seconds: float = 30.0) -> Server:
     if instance.server is None:
         raise Unreachable(f"Instance {instance.title} does not run: start it, which is as good as a restart.")
     told = instance.server.socket(read_only=True, seconds=seconds).json(_ASK)
-    return Server(told["role"], told["waiting"], told["upstream"] == "streaming", frozenset(told["streaming"]))
+    return Server(
+        told["role"],
+        told["waiting"],
+        told["upstream"] == "streaming",
+        frozenset(told["streaming"]),
+        told["called"],
+        0 if told["role"] == "standby" else required_standbys(told["synchronous_standby_names"]),
+        told["confirming"],
+    )
 
 
 def refuse_another_role(title: str, server: Server, expected: str | None) -> None:

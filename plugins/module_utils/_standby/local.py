@@ -24,6 +24,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._debian import (
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors
+from ansible_collections.runbook.postgres.plugins.module_utils._mounts import unmounted
 from ansible_collections.runbook.postgres.plugins.module_utils._registration import REGISTERING
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.place import Place, existing
 
@@ -78,7 +79,11 @@ class Host:
     # Directories in our way that are not ours.
     strangers: tuple[str, ...] = ()
     mounted: bool = False
+    # A sentence about a disk that is missing where the clone is to go.
+    unmounted: str | None = None
     free_bytes: int = 0
+    # Where the WAL is to be elsewhere than the data.
+    wal_free_bytes: int | None = None
 
 
 def observe(version: int, instance: str, port: int, place: Place) -> Host:
@@ -91,7 +96,9 @@ def observe(version: int, instance: str, port: int, place: Place) -> Host:
         _registered(version, instance),
         *_beside(place, data),
         mounted=place.data.is_mount(),
+        unmounted=unmounted(place.data, place.wal),
         free_bytes=_free(place.data),
+        wal_free_bytes=None if place.wal is None else _free(place.wal),
     )
 
 

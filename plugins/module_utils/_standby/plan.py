@@ -201,6 +201,13 @@ def _refusals_of_place(wanted: Wanted, host: Host) -> Iterator[str]:
             f"{place.data} is a mount point, and a clone is made beside it and renamed: "
             "give a directory below it as data_directory."
         )
+    if host.unmounted is not None:
+        yield host.unmounted
+    if host.wal_free_bytes is not None and host.wal_free_bytes < SPARE_BYTES and not host.leftovers:
+        yield (
+            f"The disk of {place.wal} has {size(host.wal_free_bytes)} free, and the WAL that comes while the clone is "
+            f"made needs {size(SPARE_BYTES)} at least: make room or choose another directory."
+        )
     # A leftover goes before the clone begins; how much it holds is not known, so it is not refused for its sake.
     if wanted.bytes is not None and not host.leftovers:
         room = room_refusal(str(place.data), wanted.bytes, host.free_bytes)

@@ -21,6 +21,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.por
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.server import asked
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._controldata import parsed, printed
+from ansible_collections.runbook.postgres.plugins.module_utils._mounts import unmounted
 
 CONTROLDATA_SECONDS = 10.0
 
@@ -64,7 +65,7 @@ def place(version: int, name: str, port: int, data_directory: str | None) -> Pla
     return Place(version, name, port, Path(data), config)
 
 
-def observe(where: Place, listeners: list[Listener]) -> dict[str, Any]:
+def observe(where: Place, listeners: list[Listener], wal_directory: str | None = None) -> dict[str, Any]:
     """Everything about the instance, from its server where one answers and from its files where none does."""
     directory = Directory(where.data_directory)
     postmaster = directory.postmaster()
@@ -85,8 +86,13 @@ def observe(where: Place, listeners: list[Listener]) -> dict[str, Any]:
     if problem is not None:
         return {**seen, "state": "foreign", "has_data": True, "problem": problem}
     if not seen["has_data"]:
+        # Nothing is there, and that may be because a disk is missing: what is made now would be made below it.
         there = directory.exists or where.config_directory.is_dir()
-        return {**seen, "state": "empty" if there else "absent"}
+        return {
+            **seen,
+            "state": "empty" if there else "absent",
+            "problem": unmounted(where.data_directory, wal_directory),
+        }
     return {**seen, **(running(where, directory, postmaster) if postmaster else stopped(where, directory))}
 
 

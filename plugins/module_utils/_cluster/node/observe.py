@@ -45,7 +45,7 @@ def observe(asked: Question) -> dict[str, Any]:
         "machine": {**host, "listening": told(heard)},
         "packages": found,
         "version": version or None,
-        "instance": instance.observe(where, heard),
+        "instance": instance.observe(where, heard, asked.wal_directory),
     }
 
 

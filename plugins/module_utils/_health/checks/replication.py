@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import replication as seen_by
@@ -19,16 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.check imp
     shown_seconds,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
-
-_COUNTED = re.compile(r"\s*(?:(?:any|first)\s+)?(\d+)\s*\(", re.IGNORECASE)
-
-
-def required_standbys(synchronous_standby_names: str) -> int:
-    """How many standbys must confirm a commit: ANY 2 (a, b, c) takes two, a plain list one."""
-    if not synchronous_standby_names.strip():
-        return 0
-    counted = _COUNTED.match(synchronous_standby_names)
-    return int(counted.group(1)) if counted else 1
+from ansible_collections.runbook.postgres.plugins.module_utils._synchronous import required_standbys
 
 
 def _replica_seconds(observed: Observed) -> Iterable[Measure]:

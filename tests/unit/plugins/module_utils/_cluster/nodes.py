@@ -48,6 +48,10 @@ def foreign() -> dict[str, Any]:
     return node("foreign", pg_version="13", problem="It holds data of PostgreSQL 13.")
 
 
+def diskless() -> dict[str, Any]:
+    return node("empty", problem="/srv is not mounted: mount it.")
+
+
 def fork(timeline: int, lsn: str) -> list[dict[str, Any]]:
     return [{"timeline": timeline, "lsn": lsn}]
 

@@ -38,7 +38,7 @@ def good() -> Hosts:
 
 def found(hosts: Hosts, play: list[str] | None = None) -> list[str]:
     chosen = play or [name for name in hosts if name != "outside"]
-    return problems(chosen, plain(hosts, chosen), TAKES.names | SHARED, TAKES.prefixes)
+    return problems(chosen, plain(hosts, chosen, lambda _host, _name: None), TAKES.names | SHARED, TAKES.prefixes)
 
 
 def other_cluster() -> dict[str, Any]:
@@ -142,4 +142,4 @@ def test_values_that_do_not_matter_are_not_read() -> None:
             return super().__getitem__(name)
 
     hosts = {"db1": Guarded(good()["db1"] | {"provision_password": "secret"})}
-    assert plain(hosts, ["db1"])["db1"]["provision_password"] is None
+    assert plain(hosts, ["db1"], lambda _host, _name: None)["db1"]["provision_password"] is None

@@ -12,6 +12,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._cluster.topology
 from tests.unit.plugins.module_utils._cluster.nodes import (
     OTHER,
     bare,
+    diskless,
     foreign,
     fork,
     node,
@@ -76,6 +77,8 @@ TASKS: list[tuple[str, Nodes, dict[str, Any], str]] = [
     ("data of another cluster", {"a": primary(), "b": standby(system_identifier=OTHER)}, {}, "primary refused"),
     ("another major version", {"a": primary(), "b": foreign()}, {}, "primary refused"),
     ("one that hangs", {"a": primary(), "b": silent()}, {}, "primary refused"),
+    ("one without its disk", {"a": primary(), "b": diskless()}, {}, "primary refused"),
+    ("the same, and it is named", {"a": primary(), "b": diskless()}, {"rebuild": ["b"]}, "primary refused"),
     ("a bare one that is named for rebuild", {"a": primary(), "b": bare()}, {"rebuild": ["b"]}, "primary clone"),
 ]
 
@@ -135,6 +138,7 @@ REFUSALS: list[tuple[str, Nodes, dict[str, Any], tuple[str, ...]]] = [
     ("only a standby has data", {"a": stopped("standby"), "b": bare()}, {}, ("a has the most", "promote it")),
     ("another version, and no primary", {"a": bare(), "b": foreign()}, {}, ("b does not tell", "PostgreSQL 13")),
     ("one hangs, and no primary", {"a": silent(), "b": bare()}, {}, ("a does not tell",)),
+    ("a disk is missing, and no primary", {"a": diskless(), "b": bare()}, {}, ("a lacks a disk", "mount it")),
     ("nothing to copy from", {"a": stopped()}, {"rebuild": ["a"]}, ("no primary to copy from",)),
     ("a first run without a choice", {"a": bare()}, {"first_primary": None}, ("postgres_first_primary",)),
     ("a first run with one out of reach", {"a": bare(), "b": None}, {}, ("b could not be looked at",)),

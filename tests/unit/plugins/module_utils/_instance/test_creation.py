@@ -71,6 +71,7 @@ def test_a_bare_host_is_foreseen_and_refused_by_a_real_run() -> None:
     [
         (WISH, replace(READY, pg_version="15", data=["PG_VERSION"]), "no instance of this host claims"),
         (WISH, replace(READY, data=["lost+found"]), "lost+found"),
+        (WISH, replace(READY, unmounted="/srv is not mounted."), "/srv is not mounted"),
         (wish(wal_directory=Path("/wal")), replace(READY, wal=["x"]), "/wal is not empty"),
         (wish(data_directory=Path("/srv/pg")), STOPPED, "data are not moved"),
         (WISH, replace(STOPPED, pg_version=None), "no data in"),

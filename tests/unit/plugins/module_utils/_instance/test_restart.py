@@ -83,3 +83,37 @@ def test_two_primaries_are_left_alone() -> None:
     result = plan([member("a", PLAIN, primary=True), member("b", PLAIN, primary=True)], allow_primary=True)
     assert result == RestartPlan(refusals=result.refusals)
     assert "a and b both accept writes" in result.refusals[0]
+
+
+def synchronous(required: int, *confirming: str) -> Member:
+    return Member("a", True, {}, {"max_connections": 100}, required=required, confirming=frozenset(confirming))
+
+
+def follower(name: str, called: str | None = None) -> Member:
+    return Member(name, False, PLAIN, {"max_connections": 100}, called=called or name)
+
+
+@pytest.mark.parametrize(
+    ("primary", "allow", "order"),
+    [
+        (synchronous(0), False, ("b", "c")),
+        # Either can go while the other confirms.
+        (synchronous(1, "b", "c"), False, ("b", "c")),
+        (synchronous(2, "b", "c"), False, ()),
+        (synchronous(1, "b"), False, ("c",)),
+        (synchronous(1, "b"), True, ("b", "c")),
+        # Writes wait already, and for neither of these.
+        (synchronous(1), False, ("b", "c")),
+    ],
+)
+def test_a_standby_that_every_commit_waits_for_waits_on(primary: Member, allow: bool, order: tuple[str, ...]) -> None:
+    result = plan([primary, follower("b"), follower("c")], allow_primary=allow)
+    assert result.order == order
+    assert all("restart_primary=true" in sentence for sentence in result.held)
+    assert len(result.held) == 2 - len(order)
+
+
+def test_a_standby_is_known_by_the_name_it_streams_under() -> None:
+    result = plan([synchronous(1, "b_main"), follower("b", "b_main"), follower("c", "b")], allow_primary=False)
+    assert result.order == ("c",)
+    assert "b waits on" in result.held[0]

@@ -59,7 +59,7 @@ def refusal(wanted: Wanted, host: Host, upstream: Upstream | None = UPSTREAM) ->
         (replace(HERE, registered=Registered(None, finished=False)), [Register]),
         (replace(HERE, server=Server(in_recovery=True, streaming=True)), []),
         # What is in the way of a clone is in nobody's way where none is made.
-        (replace(HERE, strangers=("/y",), mounted=True, free_bytes=0), []),
+        (replace(HERE, strangers=("/y",), mounted=True, unmounted="x", free_bytes=0, wal_free_bytes=0), []),
     ],
 )
 def test_steps(host: Host, steps: list[type]) -> None:
@@ -104,6 +104,8 @@ def test_a_standby_in_order_is_not_rebuilt() -> None:
         (WANTED, replace(EMPTY, registered=Registered(None, finished=True)), UPSTREAM, "does not say where"),
         (WANTED, replace(EMPTY, strangers=("/srv/y",)), UPSTREAM, "/srv/y is in the way"),
         (WANTED, replace(EMPTY, mounted=True), UPSTREAM, "mount point"),
+        (WANTED, replace(EMPTY, registered=KNOWN, unmounted="/srv is not mounted."), UPSTREAM, "/srv is not mounted"),
+        (WANTED, replace(EMPTY, wal_free_bytes=1 << 20), UPSTREAM, "has 1.0 MiB free, and the WAL"),
         (
             replace(WANTED, bytes=1 << 30),
             replace(EMPTY, free_bytes=1 << 30),

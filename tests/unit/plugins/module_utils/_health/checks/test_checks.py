@@ -11,11 +11,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog i
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import databases as databases_catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._health.checks import CHECKS
 from ansible_collections.runbook.postgres.plugins.module_utils._health.checks.others import custom_check
-from ansible_collections.runbook.postgres.plugins.module_utils._health.checks.replication import required_standbys
 from ansible_collections.runbook.postgres.plugins.module_utils._health.judge import GRAVEST_FIRST, Finding, judge
 from ansible_collections.runbook.postgres.plugins.module_utils._health.probe import Observed
 from ansible_collections.runbook.postgres.plugins.module_utils._health.request import SUBSETS
 from ansible_collections.runbook.postgres.plugins.module_utils._health.thresholds import merged
+from ansible_collections.runbook.postgres.plugins.module_utils._synchronous import required_standbys
 from tests.unit.plugins.module_utils._health.checks import (
     backups,
     databases,
