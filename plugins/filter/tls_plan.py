@@ -39,7 +39,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(issue), C(why), C(not_after), C(refusal) and C(warnings).
+    - C(why), C(not_after), C(refusal) and C(warnings).
   type: dict
 """
 

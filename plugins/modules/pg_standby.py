@@ -107,6 +107,11 @@ options:
       - How large the upstream's data is, if known. A clone that has no room is then refused before it begins, and in
         check mode; otherwise as soon as the upstream has told its size.
     type: int
+  upstream_wal_from:
+    description:
+      - Where the WAL begins that the upstream keeps, such as C(0/4000000), if known. A standby that does not stream and
+        ends before that cannot go on, and is refused or, with O(rebuild), replaced.
+    type: str
   max_rate:
     description:
       - Most that is copied in a second, as C(pg_basebackup) takes it, for example V(50M).
@@ -221,6 +226,7 @@ OPTIONS = {
     "slot": {"type": "str"},
     "system_identifier": {"type": "str"},
     "upstream_bytes": {"type": "int"},
+    "upstream_wal_from": {"type": "str"},
     "max_rate": {"type": "str"},
     "checkpoint": {"type": "str", "choices": ["fast", "spread"], "default": "fast"},
     "rebuild": {"type": "bool", "default": False},

@@ -253,6 +253,19 @@ def test_a_run_killed_before_the_reload_is_finished_by_the_next(clients: Clients
     clients.stage.played("tls")
 
 
+def test_no_other_authority_is_made_where_one_has_signed(clients: Clients) -> None:
+    """Another controller, or a job that begins in an empty directory."""
+    away = clients.ca_directory.with_name("away")
+    clients.ca_directory.rename(away)
+    for check in (True, False):
+        refused = clients.stage.play("tls", check=check)
+        assert f"{clients.node.name} has a certificate already" in " ".join(refused.failures), refused.text
+        assert refused.changed == []
+        assert not clients.ca_directory.exists()
+    away.rename(clients.ca_directory)
+    assert clients.stage.played("tls").changed == []
+
+
 def test_an_authority_is_replaced_in_two_runs(clients: Clients) -> None:
     old = clients.ca.rename(clients.ca.with_name("previous.crt"))
     (clients.ca_directory / "ca.key").rename(clients.ca_directory / "previous.key")

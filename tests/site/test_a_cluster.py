@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from lab.waiting import wait_until
 from tests.site.conftest import PASSWORDS, POOLER, SERVERS, Site
 from tests.site.playing import Run, first_difference
 
@@ -83,6 +84,7 @@ def test_a_setting_altered_by_hand_is_all_that_is_shown(site: Site) -> None:
     assert all("log_min_duration_statement" in line for _, _, line in seen.differences())
     mended = site.play("--diff")
     assert mended.told() == seen.told(), first_difference(mended.told(), seen.told())
+    assert mended.differences() == seen.differences()
     assert site.psql(SERVERS[0], "SHOW log_min_duration_statement") == "2s"
 
 
@@ -95,6 +97,7 @@ def test_a_changed_variable_is_all_that_is_shown(site: Site) -> None:
     assert all("log_min_duration_statement" in line for _, _, line in seen.differences())
     done = site.play("--diff")
     assert done.told() == seen.told(), first_difference(done.told(), seen.told())
+    assert done.differences() == seen.differences()
     assert [site.psql(name, "SHOW log_min_duration_statement") for name in SERVERS] == ["3s"] * 3
     site.variables["provision_settings"] = settings
 
@@ -106,6 +109,7 @@ def test_what_was_stopped_by_hand_runs_again_as_foretold(site: Site) -> None:
     seen, done = site.play("--check", "--diff"), site.play("--diff")
     assert done.returncode == 0, done.failures
     assert done.told() == seen.told(), first_difference(done.told(), seen.told())
+    assert done.differences() == seen.differences()
     assert {place.rpartition(" / ")[2] for place in done.changed} == {SERVERS[2], POOLER}
     assert site.psql(SERVERS[2], "SELECT status FROM pg_stat_wal_receiver") == "streaming"
     assert site.nodes[POOLER].exec(["systemctl", "is-active", "pgbouncer"]).stdout.strip() == "active"
@@ -140,6 +144,20 @@ def test_the_restart_leaves_the_primary_unless_told(site: Site) -> None:
 def test_the_restart_takes_the_primary_when_told(site: Site) -> None:
     assert site.play(playbook="runbook.postgres.restart", restart_primary=True).returncode == 0
     assert [site.psql(name, "SHOW max_connections") for name in SERVERS] == ["70"] * 3
+    assert site.play().changed == []
+
+
+@pytest.mark.usefixtures("built")
+def test_what_is_lowered_keeps_no_standby_from_starting(site: Site) -> None:
+    """Until the primary has restarted it runs with more, and a standby that boots meanwhile has to have as much."""
+    site.write(provision_settings={**site.variables["provision_settings"], "max_connections": 65})
+    assert site.play().returncode == 0
+    site.nodes[SERVERS[1]].exec(["systemctl", "restart", "postgresql@15-main"])
+    streams = "SELECT status FROM pg_stat_wal_receiver"
+    wait_until("it streams", lambda: site.psql(SERVERS[1], streams) == "streaming", bound=60)
+    assert site.psql(SERVERS[1], "SHOW max_connections") == "70"
+    site.write()
+    assert site.play().returncode == 0
     assert site.play().changed == []
 
 

@@ -21,6 +21,14 @@ BAD: list[tuple[str, dict[str, Any], dict[str, dict[str, Any]], str]] = [
     ("a value that no role can take", {"pgbouncer_max_client_conn": "lots"}, {}, "pgbouncer_max_client_conn"),
     ("databases that are misspelled", {"provision_databases": [{"nmae": "shop"}]}, {}, "nmae"),
     ("a role that nobody can make", {"provision_roles": [{"name": 'it"s'}]}, {}, 'it"s'),
+    ("a rule that lets everybody in", {"hba_rules": [{"type": "host", "addresses": ["0.0.0.0/0"], "method": "trust"}]},
+     {}, "trust"),
+    ("a setting of PgBouncer that is ours", {"pgbouncer_settings": {"auth_file": "/x"}}, {}, "auth_file"),
+    ("more standbys to wait for than there can be", {"replication_synchronous": {"mode": "any", "count": 3}}, {},
+     "would wait for ever"),
+    ("standbys to wait for that are none", {"replication_synchronous": {"mode": "any", "standbys": ["db9"]}}, {},
+     "db9"),
+    ("a passfile without a password", {"replication_credentials": "passfile"}, {}, "replication_password"),
     ("a server that the inventory lacks", {"postgres_hosts": [*SERVERS, "site-pg9"]}, {}, "site-pg9"),
 ]  # fmt: skip
 

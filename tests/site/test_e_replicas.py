@@ -152,6 +152,11 @@ def test_a_host_with_foreign_data_is_refused_and_nothing_touched(cluster: Site) 
     assert own in refused.failure(THIRD)
     assert system_identifier(cluster, THIRD) == own
     assert before == {name: (slots(cluster, name), lets_in(cluster, name)) for name in (PRIMARY, SECOND)}
+    node.exec(["pg_ctlcluster", str(node.postgresql), "main", "stop"])
+    removed = cluster.play(playbook=REMOVE, remove_replica_host=THIRD)
+    assert f"holds data of another cluster (system identifier {own})" in removed.failure(THIRD)
+    assert removed.changed == []
+    assert "auto" in node.exec(["cat", f"/etc/postgresql/{node.postgresql}/main/start.conf"]).stdout
     node.exec(["pg_dropcluster", "--stop", str(node.postgresql), "main"])
 
 
@@ -260,3 +265,26 @@ def test_a_copy_that_was_killed_is_finished_by_the_next_run(cluster: Site, load:
     assert streams_to(cluster, PRIMARY) == [MEMBER[SECOND], MEMBER[THIRD]]
     assert node.exec(["sh", "-c", f"ls -d {data(cluster, THIRD)}.*"], check=False).stdout == ""
     quiet(cluster)
+
+
+def test_a_replica_whose_wal_is_gone_is_told_and_copied_anew_when_it_is_named(cluster: Site) -> None:
+    """It was away for longer than its slot could keep WAL for it."""
+    node = cluster.nodes[THIRD]
+    node.exec(["systemctl", "stop", unit(cluster, THIRD)])
+    wait_until("its slot is free", lambda: slots(cluster, PRIMARY)[MEMBER[THIRD]] == "f", bound=60)
+    cluster.psql(PRIMARY, f"SELECT pg_drop_replication_slot('{MEMBER[THIRD]}')")
+    for _ in range(3):
+        cluster.psql(PRIMARY, "CREATE TABLE goes_by (); DROP TABLE goes_by")
+        cluster.psql(PRIMARY, "SELECT pg_switch_wal()")
+        cluster.psql(PRIMARY, "CHECKPOINT")
+    node.exec(["systemctl", "start", unit(cluster, THIRD)])
+    run = cluster.play()
+    assert "keeps it from" in run.failure(THIRD)
+    assert "name it in replication_rebuild" in run.failure(THIRD)
+    # As it is typed behind -e.
+    assert cluster.play("-e", f"replication_rebuild={THIRD}").returncode == 0
+    assert streams_to(cluster, PRIMARY) == [MEMBER[SECOND], MEMBER[THIRD]]
+    aside = node.exec(["sh", "-c", f"ls -d {data(cluster, THIRD)}.before-rebuild-*"]).stdout.split()
+    assert len(aside) == 1
+    quiet(cluster)
+    assert cluster.play("-e", f"replication_rebuild={THIRD}").changed == []

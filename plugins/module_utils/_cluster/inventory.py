@@ -14,6 +14,8 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.runbook.postgres.plugins.module_utils._cluster import confirming
+
 # What the hosts of one cluster must say alike.
 ALIKE = ("postgres_hosts", "postgres_poolers", "postgres_first_primary", "postgres_version", "postgres_port")
 # What is meant where nothing is said.
@@ -53,6 +55,7 @@ def problems(
     told += _unknown(hosts, inventory, known, prefixes)
     for cluster in clusters.values():
         told += [*_lists(cluster, inventory), *_differences(cluster, inventory)]
+        told += confirming.refusals(cluster.name, cluster.servers, inventory)
     told += _strays(play, inventory, clusters)
     told += _claims(clusters, inventory)
     told += _addresses(clusters, inventory)

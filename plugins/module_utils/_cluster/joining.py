@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.member import Member
+from ansible_collections.runbook.postgres.plugins.module_utils._history import position
 
 
 def newer(primary: Member, members: Sequence[Member]) -> Iterator[str]:
@@ -45,6 +46,19 @@ def refusal(member: Member, primary: Member) -> str | None:
         if why is not None:
             return f"{where} of a standby that went another way than {primary.name} ({member.reach}): {why}; {rebuild}."
     return None
+
+
+def gone(member: Member, upstream: Member) -> str | None:
+    """Why a standby that could follow will not: what it needs next is kept no more where it would get it from."""
+    oldest, branch = upstream.instance.get("oldest_wal"), member.branch
+    if oldest is None or branch is None or (member.instance.get("upstream") or {}).get("status") == "streaming":
+        return None
+    if position(branch.lsn) >= position(oldest):
+        return None
+    return (
+        f"{member.name} has WAL up to {branch.lsn} and {upstream.name} keeps it from {oldest} on only, and it cannot "
+        "go on: name it in replication_rebuild to have its data moved aside and a new copy made."
+    )
 
 
 def _same_cluster(member: Member, primary: Member) -> bool:

@@ -91,16 +91,20 @@ def _around(primary: Member, members: Sequence[Member], wanted: wishes.Wishes) -
         elif member.blank:
             decision.tasks[member.name] = "clone"
         else:
-            _follow(decision, member, joining.refusal(member, primary), wanted)
+            upstream = next((each for each in members if each.name == wanted.upstreams.get(member.name)), primary)
+            _follow(decision, member, joining.refusal(member, primary), joining.gone(member, upstream), wanted)
     return decision
 
 
-def _follow(decision: Decision, member: Member, refusal: str | None, wanted: wishes.Wishes) -> None:
+def _follow(decision: Decision, member: Member, refusal: str | None, gone: str | None, wanted: wishes.Wishes) -> None:
     """A node with data; one that is named for rebuild and can follow is not rebuilt, or it would be with each run."""
-    if refusal is None:
-        decision.tasks[member.name] = "standby"
-    elif member.name in wanted.rebuild:
+    # From its files alone one does not see all the WAL that a stopped server has, nor where else it may get it from.
+    if gone is not None and member.running and member.instance.get("restores") is False:
+        refusal = refusal or gone
+    if member.name in wanted.rebuild and (refusal or gone):
         decision.tasks[member.name] = "rebuild"
+    elif refusal is None:
+        decision.tasks[member.name] = "standby"
     else:
         decision.refuse(member.name, refusal)
 

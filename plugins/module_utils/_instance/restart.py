@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 # No standby may have less of these than its primary.
 KIN = (
@@ -22,6 +23,18 @@ KIN = (
     "max_wal_senders",
     "max_worker_processes",
 )
+
+
+def at_least(wanted: Mapping[str, Any], running: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with what runs in place of what is less and would keep a standby from starting."""
+    return {name: _larger(value, running.get(name)) if name in KIN else value for name, value in wanted.items()}
+
+
+def _larger(value: Any, other: Any) -> Any:
+    """Numbers alone can be compared; what is none is told by who reads the settings."""
+    if not str(value).isdigit() or not str(other).isdigit():
+        return value
+    return value if int(value) >= int(other) else other
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._history import position
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.local import Data, Host
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.upstream import Upstream
@@ -29,6 +30,8 @@ class Wanted:
     slot: str | None = None
     system_identifier: str | None = None
     rebuild: bool = False
+    # Where the upstream's WAL begins, where the caller knows.
+    wal_from: str | None = None
     # Of the upstream's data, where the caller knows.
     bytes: int | None = None
     # To name what is moved aside.
@@ -175,6 +178,9 @@ def _fault(wanted: Wanted, host: Host, data: Data, upstream: Upstream | None) ->
     if upstream is None or (host.server is not None and host.server.streaming):
         return None
     reached = replace(data.control.position, ancestors=data.ancestors)
+    if wanted.wal_from is not None and position(reached.lsn) < position(wanted.wal_from):
+        kept = f"{upstream.place} keeps WAL from {wanted.wal_from} on only"
+        return f"{place} holds a standby that ends at {reached.lsn}, and {kept}"
     why = reached.parting(upstream.position, "upstream", ahead_counts=not upstream.in_recovery)
     return None if why is None else f"{place} holds a standby that has diverged from {upstream.place}: {why}"
 

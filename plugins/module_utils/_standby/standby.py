@@ -46,6 +46,7 @@ def _wanted(params: Mapping[str, Any], source: Conninfo) -> Wanted:
         params["slot"],
         params["system_identifier"],
         params["rebuild"],
+        params["upstream_wal_from"],
         params["upstream_bytes"],
         datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
     )

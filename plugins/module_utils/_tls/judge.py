@@ -54,7 +54,6 @@ class Verdict:
 
     def told(self) -> dict[str, Any]:
         return {
-            "issue": bool(self.why) and self.refusal is None,
             "why": list(self.why),
             "not_after": None if self.until is None else self.until.strftime("%Y%m%d%H%M%SZ"),
             "refusal": self.refusal,

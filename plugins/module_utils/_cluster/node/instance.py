@@ -39,6 +39,8 @@ UNKNOWN: dict[str, Any] = {
     "upstream": None,
     "streaming": [],
     "slots": [],
+    "oldest_wal": None,
+    "restores": None,
     "history": [],
     "settings": {},
     "pending_restart": [],

@@ -42,6 +42,11 @@ SELECT json_build_object(
   'slots', (SELECT coalesce(json_agg(json_build_object(
         'name', slot_name, 'active', active, 'reserved', restart_lsn IS NOT NULL) ORDER BY slot_name), '[]')
       FROM pg_replication_slots WHERE slot_type = 'physical'),
+  'oldest_wal', (SELECT to_hex(('x' || left(oldest, 8))::bit(32)::bigint) || '/'
+        || to_hex(('x' || right(oldest, 8))::bit(32)::bigint
+                  * (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'))
+      FROM (SELECT min(right(name, 16)) AS oldest FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$') AS files),
+  'restores', current_setting('restore_command') <> '',
   'settings', (SELECT json_object_agg(name, CASE WHEN vartype = 'integer' THEN to_json(setting::bigint)
         ELSE to_json(setting) END) FROM pg_settings
       WHERE name IN ('listen_addresses', 'port', 'max_connections', 'max_worker_processes', 'max_wal_senders',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -36,9 +37,13 @@ def good() -> Hosts:
     }
 
 
+def judged(variables: Mapping[str, Any], name: str) -> Any:
+    return variables[name] if name.startswith("replication_") else None
+
+
 def found(hosts: Hosts, play: list[str] | None = None) -> list[str]:
     chosen = play or [name for name in hosts if name != "outside"]
-    return problems(chosen, plain(hosts, chosen, lambda _host, _name: None), TAKES.names | SHARED, TAKES.prefixes)
+    return problems(chosen, plain(hosts, chosen, judged), TAKES.names | SHARED, TAKES.prefixes)
 
 
 def other_cluster() -> dict[str, Any]:
@@ -74,6 +79,21 @@ BAD: list[tuple[str, Hosts, tuple[str, ...]]] = [
     ("one address twice", at("db2", postgres_address="10.0.0.1"), ("db1 and db2 have the same address 10.0.0.1",)),
     ("no address", at("db2", postgres_address=""), ("db2 has no address",)),
     ("every host's own address", at("db2", postgres_address="127.0.0.1"), ("db2 has the address 127.0.0.1",)),
+    (
+        "more standbys to wait for than there can be",
+        everywhere("replication_synchronous", {"mode": "any", "count": 2}),
+        ("replication_synchronous of cluster orders (db1, db2) has commits wait for 2 standbys and there can be 1",),
+    ),
+    (
+        "standbys to wait for that are none",
+        at("db2", replication_synchronous={"mode": "first", "standbys": ["db1", "db7"]}),
+        ("(db2) names db7, which postgres_hosts does not",),
+    ),
+    (
+        "a passfile without a password",
+        at("db1", replication_credentials="passfile"),
+        ("replication_credentials of cluster orders (db1) is passfile", "replication_password"),
+    ),
     ("a host that nobody lists", {**good(), "db3": dict(good()["pool"])}, ("db3 says that it belongs to",)),
     (
         "a host of two clusters",

@@ -26,6 +26,7 @@ from tests.unit.plugins.module_utils._cluster.nodes import (
 Nodes = dict[str, Any]
 
 PROMOTED: dict[str, Any] = {"timeline": 2, "lsn": "0/6000000", "history": fork(1, "0/4000000")}
+KEEPS_LITTLE = primary(oldest_wal="0/4000000")
 LEFTOVER = node("empty", has_data=False, unfinished_basebackup=True)
 
 TASKS: list[tuple[str, Nodes, dict[str, Any], str]] = [
@@ -77,6 +78,44 @@ TASKS: list[tuple[str, Nodes, dict[str, Any], str]] = [
     ("data of another cluster", {"a": primary(), "b": standby(system_identifier=OTHER)}, {}, "primary refused"),
     ("another major version", {"a": primary(), "b": foreign()}, {}, "primary refused"),
     ("one that hangs", {"a": primary(), "b": silent()}, {}, "primary refused"),
+    ("its WAL is gone", {"a": KEEPS_LITTLE, "b": standby(lsn="0/3000000", restores=False)}, {}, "primary refused"),
+    (
+        "the same, and it is named",
+        {"a": KEEPS_LITTLE, "b": standby(lsn="0/3000000", restores=False)},
+        {"rebuild": ["b"]},
+        "primary rebuild",
+    ),
+    ("it gets it elsewhere", {"a": KEEPS_LITTLE, "b": standby(lsn="0/3000000", restores=True)}, {}, "primary standby"),
+    (
+        "it may have more than its files say",
+        {"a": KEEPS_LITTLE, "b": stopped("standby", lsn="0/3000000")},
+        {},
+        "primary standby",
+    ),
+    (
+        "the same, and it is named for rebuild",
+        {"a": KEEPS_LITTLE, "b": stopped("standby", lsn="0/3000000")},
+        {"rebuild": ["b"]},
+        "primary rebuild",
+    ),
+    (
+        "it streams already",
+        {"a": KEEPS_LITTLE, "b": streaming(lsn="0/3000000", restores=False)},
+        {"rebuild": ["b"]},
+        "primary standby",
+    ),
+    (
+        "it is there still",
+        {"a": KEEPS_LITTLE, "b": standby(lsn="0/4000000", restores=False)},
+        {"rebuild": ["b"]},
+        "primary standby",
+    ),
+    (
+        "the one it follows has it",
+        {"a": KEEPS_LITTLE, "b": standby(lsn="0/3000000", restores=False), "c": streaming(oldest_wal="0/2000000")},
+        {"upstreams": {"b": "c"}},
+        "primary standby standby",
+    ),
     ("one without its disk", {"a": primary(), "b": diskless()}, {}, "primary refused"),
     ("the same, and it is named", {"a": primary(), "b": diskless()}, {"rebuild": ["b"]}, "primary refused"),
     ("a bare one that is named for rebuild", {"a": primary(), "b": bare()}, {"rebuild": ["b"]}, "primary clone"),

@@ -8,6 +8,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._instance.restart
     Member,
     RestartPlan,
     Waiting,
+    at_least,
     plan,
 )
 
@@ -117,3 +118,20 @@ def test_a_standby_is_known_by_the_name_it_streams_under() -> None:
     result = plan([synchronous(1, "b_main"), follower("b", "b_main"), follower("c", "b")], allow_primary=False)
     assert result.order == ("c",)
     assert "b waits on" in result.held[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "running", "result"),
+    [
+        ({"max_connections": 60}, {"max_connections": 70}, {"max_connections": 70}),
+        ({"max_connections": "80"}, {"max_connections": 70}, {"max_connections": "80"}),
+        ({"max_connections": "60"}, {}, {"max_connections": "60"}),
+        ({"max_connections": "some"}, {"max_connections": 70}, {"max_connections": "some"}),
+        # Of these a standby may have less.
+        ({"work_mem": 4}, {"work_mem": 8, "max_wal_senders": 10}, {"work_mem": 4}),
+    ],
+)
+def test_a_standby_keeps_what_its_primary_runs_with(
+    wanted: dict[str, object], running: dict[str, object], result: dict[str, object]
+) -> None:
+    assert at_least(wanted, running) == result

@@ -95,6 +95,15 @@ def test_a_standby_in_order_is_not_rebuilt() -> None:
     assert kinds(replace(WANTED, rebuild=True), HERE) == []
 
 
+def test_a_standby_whose_wal_is_gone_is_refused_and_rebuilt() -> None:
+    beyond = replace(WANTED, wal_from="0/401")
+    assert "keeps WAL from 0/401 on only" in refusal(beyond, HERE)
+    assert kinds(replace(beyond, rebuild=True), HERE) == [MoveAside, Clone]
+    streams = replace(HERE, server=Server(in_recovery=True, streaming=True))
+    assert kinds(replace(beyond, rebuild=True), streams) == []
+    assert kinds(replace(WANTED, wal_from="0/400"), HERE) == []
+
+
 @pytest.mark.parametrize(
     ("wanted", "host", "upstream", "says"),
     [
