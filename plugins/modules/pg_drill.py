@@ -15,8 +15,12 @@ author:
 description:
   - Restores the latest pgBackRest backup of a cluster on a scratch host, replays to the end of the archive, asks the
     recovered server what the user wants to know, and measures both.
+  - The backup that was restored and found whole is told as verified by M(runbook.postgres.pg_backup_info), with level
+    V(restore), where the drill's state file is; playbook C(drill) brings it to the cluster's nodes.
+  - Restores the latest logical backups as well, or alone, each on a new server that is there for nothing else, and just
+    as M(runbook.postgres.pg_restore) does in earnest, its files and the rows of each table compared with its manifest.
   - The recovery time (RTO) is the wall time from the beginning to the first correct answer. What would have been lost
-    (RPO) is how old the newest recovered commit was when the drill began.
+    (RPO) is how old the newest recovered commit was when the drill began; of a logical backup, how old that was itself.
   - Whatever comes of it is written down, as JSON and as a page for people, and what was restored is removed again, also
     when the drill fails. A drill fails when an objective is missed, a check does not pass, or the recovery does not
     succeed.
@@ -26,12 +30,69 @@ options:
   stanza:
     description:
       - The pgBackRest stanza that holds the cluster's backups, as this host's pgBackRest is configured for it.
+      - Without it no physical backup is restored, only what O(logical) says.
     type: str
-    required: true
   cluster:
     description:
       - Name of the cluster in the evidence. That of the stanza unless given.
     type: str
+  logical:
+    description:
+      - Logical backups made by M(runbook.postgres.pg_backup), of each the latest one of a whole database. The newest is
+        taken whatever is wrong with it, since that is what a drill is to find out.
+      - A backup that was restored is told as verified by M(runbook.postgres.pg_backup_info), where the repository can
+        be written to from this host.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      repository:
+        description:
+          - Directory with the backups, as this host sees it.
+        type: path
+      offsite:
+        description:
+          - Take it from here instead, the remote of C(rclone) and the path in it, or the path, that backups are copied
+            to. The copy is fetched, which counts as recovery time, and removed at the end.
+        type: str
+      database:
+        description:
+          - The database. Needed where there are backups of several.
+        type: str
+      identity:
+        description:
+          - File on this host with the secret key of one of the backup's recipients, for an encrypted backup.
+        type: path
+      jobs:
+        description:
+          - How many connections restore at once, where the backup's format allows that.
+        type: int
+        default: 1
+      checks:
+        description:
+          - Questions that are put to the restored database. Any answer but true fails the drill.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description:
+              - What to call it.
+            type: str
+          query:
+            description:
+              - A statement with one answer, true or false. It cannot write.
+            type: str
+            required: true
+      rto_minutes:
+        description:
+          - The objective for its recovery time, O(rto_minutes) unless given.
+        type: float
+      rpo_minutes:
+        description:
+          - The objective for its age. The default is a day and two hours, what a nightly backup can keep.
+        type: float
+        default: 1560
   config:
     description:
       - File with pgBackRest's configuration, when it is not in its usual place.
@@ -132,7 +193,7 @@ attributes:
     support: none
 notes:
   - Run it as root, with C(become=true). The programs of PostgreSQL and pgBackRest are run as the system user postgres.
-  - C(psycopg2) is not needed.
+  - C(psycopg2) is needed for O(logical) only.
 seealso:
   - module: runbook.postgres.pg_recover
     description: The same recovery when it is meant.
@@ -150,6 +211,22 @@ EXAMPLES = r"""
       - name: customers are there
         database: orders
         query: SELECT count(*) > 1000 FROM customer
+    logical:
+      - offsite: vault:postgres/backups
+        database: orders
+        identity: /root/keys/backups.txt
+  become: true
+
+- name: Last night's dumps are worth something
+  runbook.postgres.pg_drill:
+    version: 15
+    cluster: shop
+    logical:
+      - repository: /mnt/backups/postgresql
+        database: shop
+        checks:
+          - name: customers are there
+            query: SELECT count(*) > 1000 FROM customer
   become: true
 """
 
@@ -165,14 +242,21 @@ faults:
   returned: when a drill was held
   type: list
   elements: str
+summary:
+  description:
+    - What was measured, in a sentence.
+  returned: when a drill was held
+  type: str
 rto_seconds:
   description:
-    - From the beginning to the first correct answer; null when there was none.
+    - From the beginning to the first correct answer; null when there was none. Where only logical backups were
+      restored, the longest of theirs.
   returned: when a drill was held
   type: float
 rpo_seconds:
   description:
-    - How old the newest recovered commit was when the drill began.
+    - How old the newest recovered commit was when the drill began. Where only logical backups were restored, the age of
+      the oldest.
   returned: when a drill was held
   type: float
 evidence_file:
@@ -192,9 +276,16 @@ state_file:
   type: str
 backup:
   description:
-    - The backup that was restored, with C(label), C(kind), C(stopped) and C(bytes).
+    - The backup that was restored, with C(label), C(kind), C(repository), C(stopped) and C(bytes).
   returned: when a drill was held
   type: dict
+logical:
+  description:
+    - Of each logical backup the C(database), the C(backup) with C(id) and C(bytes), C(rto_seconds), C(rpo_seconds),
+      when it was C(taken), its C(checks), how long each step C(took), and as C(failure) why it went no further.
+  returned: when a drill was held
+  type: list
+  elements: dict
 checks:
   description:
     - What was asked, with C(name), C(passed) and C(told).
@@ -214,6 +305,7 @@ took:
   type: dict
 """
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.rehearsing import Rehearsed
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.drill import drilled
 
@@ -223,9 +315,25 @@ CHECK = {
     "query": {"type": "str", "required": True},
 }
 HEARTBEAT = {"database": {"type": "str", "required": True}, "query": {"type": "str", "required": True}}
+LOGICAL = {
+    "repository": {"type": "path"},
+    "offsite": {"type": "str"},
+    "database": {"type": "str"},
+    "identity": {"type": "path"},
+    "jobs": {"type": "int", "default": 1},
+    "checks": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"type": "str"}, "query": {"type": "str", "required": True}},
+    },
+    "rto_minutes": {"type": "float"},
+    "rpo_minutes": {"type": "float", "default": 1560},
+}
 OPTIONS = {
-    "stanza": {"type": "str", "required": True},
+    "stanza": {"type": "str"},
     "cluster": {"type": "str"},
+    "logical": {"type": "list", "elements": "dict", "default": [], "options": LOGICAL},
     "config": {"type": "path"},
     "repository": {"type": "int"},
     "system_identifier": {"type": "str"},
@@ -244,7 +352,7 @@ OPTIONS = {
 
 def main() -> None:
     with Module(OPTIONS, driver=False) as module:
-        drilled(module)
+        drilled(module, Rehearsed)
 
 
 if __name__ == "__main__":

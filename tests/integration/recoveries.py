@@ -160,10 +160,11 @@ def scratch(release: int) -> Iterator[Node]:
         node.stop()
 
 
-def share(backed: Backed, node: Node) -> None:
+def share(backed: Backed, node: Node, place: str = REPOSITORY) -> None:
     """The repository as it is now, on another host as well."""
-    node.exec(["sh", "-c", f"rm -rf {REPOSITORY}/*"])
-    source = ["docker", "exec", backed.node.container, "tar", "-C", REPOSITORY, "-cf", "-", "."]
-    target = ["docker", "exec", "--interactive", node.container, "tar", "-C", REPOSITORY, "-xf", "-"]
+    node.exec(["rm", "-rf", place])
+    node.exec(["install", "-d", "-o", "postgres", "-g", "postgres", "-m", "0750", place])
+    source = ["docker", "exec", backed.node.container, "tar", "-C", place, "-cf", "-", "."]
+    target = ["docker", "exec", "--interactive", node.container, "tar", "-C", place, "-xf", "-"]
     packed = subprocess.run(source, check=True, capture_output=True).stdout
     subprocess.run(target, check=True, input=packed, capture_output=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,8 @@ from tests.integration.recoveries import STANZA, Backed, share
 from tests.integration.standbys import made, refused
 
 STATE = f"/var/lib/runbook-postgres/drill-{STANZA}.json"
+DUMPS = "/var/lib/postgresql/dumps"
+SHOP = "sh op %s; --'ü"
 BEAT: dict[str, Any] = {"heartbeat": {"database": "postgres", "query": "SELECT max(at) FROM beat"}}
 
 
@@ -24,11 +27,31 @@ def drill(node: Node, *, check: bool = False, die: Interrupt | None = None, **mo
     return inside.run(node, "pg_drill", arguments, check=check, die=die, user="root")
 
 
+def dumped(backed: Backed, scratch: Node, **more: Any) -> str:
+    """A logical backup of a database with roles and a name of its own, on the scratch host as well; its id."""
+    options = {"login_unix_socket": "/var/run/postgresql", "database": SHOP, "destination": DUMPS, "max_age": "0"}
+    done = made(inside.run(backed.node, "pg_backup", {**options, "count_rows": True, **more}))
+    share(backed, scratch, DUMPS)
+    return str(done["id"])
+
+
 def clean(node: Node) -> bool:
     """Neither a file nor a server of it is there."""
     places = ["/var/lib/postgresql/drill", "/run/postgresql"]
     there = node.exec(["find", *places, "-mindepth", "1"], check=False).stdout
     return not there and node.exec(["pgrep", "postgres"], check=False).returncode == 1
+
+
+@pytest.fixture
+def shop(ledger: Backed, scratch: Node) -> Iterator[Backed]:
+    """A cluster with a database that can be dumped; the scratch host has nothing of it."""
+    for node in (ledger.node, scratch):
+        node.exec(["rm", "-rf", DUMPS, "/var/lib/runbook-postgres", "/var/lib/postgresql/drill"])
+    ledger.cluster.psql(f'CREATE ROLE "o\'ne ""r"; CREATE DATABASE "{SHOP}" OWNER "o\'ne ""r"')
+    ledger.cluster.psql("CREATE TABLE sale AS SELECT generate_series(1, 500) AS n", SHOP)
+    ledger.cluster.psql('ALTER TABLE sale OWNER TO "o\'ne ""r"', SHOP)
+    yield ledger
+    scratch.exec(["rm", "-rf", DUMPS])
 
 
 @pytest.fixture
@@ -62,6 +85,8 @@ def test_a_drill_measures_proves_and_leaves_nothing(shared: Backed, scratch: Nod
     state = json.loads(scratch.exec(["cat", STATE]).stdout)
     assert state["passed"]
     assert datetime.fromisoformat(state["passed_at"]).timestamp() >= began - 1
+    info = made(inside.run(scratch, "pg_backup_info", {"stanza": STANZA}, user="root"))
+    assert info["backups"][0]["verified"]["level"] == "restore"
     # An objective that is missed fails it, is written down, and the last one that passed is remembered.
     sentence = drill(scratch, rpo_minutes=0, **BEAT).failure
     assert "RPO was" in sentence
@@ -106,3 +131,72 @@ def test_a_drill_that_was_killed_is_cleaned_up_by_the_next(shared: Backed, scrat
     assert not clean(scratch)
     assert made(drill(scratch, **BEAT))["passed"]
     assert clean(scratch)
+
+
+def test_logical_backups_are_restored_on_servers_of_their_own(shop: Backed, scratch: Node) -> None:
+    shop.backup()
+    shop.archived()
+    share(shop, scratch)
+    name = dumped(shop, scratch)
+    began = time.time()
+    checks = [{"name": "all <sales>", "query": "SELECT count(*) = 500 FROM sale"}]
+    asked: dict[str, Any] = {"logical": [{"repository": DUMPS, "checks": checks}], "rpo_minutes": 60}
+    foreseen = made(drill(scratch, check=True, **asked))
+    assert clean(scratch)
+    done = made(drill(scratch, **asked))
+    assert foreseen["steps"] == done["steps"]
+    [told] = done["logical"]
+    assert (told["database"], told["backup"]["id"], told["failure"]) == (SHOP, name, None)
+    assert 0 < told["rto_seconds"] <= time.time() - began
+    assert 0 <= told["rpo_seconds"] <= time.time() - began + 60
+    told_checks = [each["name"] for each in told["checks"]]
+    assert f"backup {name}: its tables have the 500 rows that its manifest counts" in told_checks
+    assert told_checks[-1] == "all <sales>"
+    # The physical half was measured as ever, and both are on the page.
+    assert done["rto_seconds"] > 0
+    page = scratch.exec(["cat", done["page_file"]]).stdout
+    assert name in page
+    assert "all &lt;sales&gt;" in page
+    assert clean(scratch)
+    info = made(inside.run(scratch, "pg_backup_info", {"destination": DUMPS}))
+    assert info["backups"][0]["verified"]["level"] == "restore"
+
+
+def test_logical_backups_alone_are_drilled_and_damage_is_named(shop: Backed, scratch: Node) -> None:
+    recipient, identity = keys(scratch)
+    older = dumped(shop, scratch, recipients=[recipient])
+    name = dumped(shop, scratch, recipients=[recipient])
+    alone: dict[str, Any] = {"stanza": None, "cluster": "shop"}
+    one = {"repository": DUMPS, "identity": identity}
+    assert "is encrypted" in refused(drill(scratch, **alone, logical=[{"repository": DUMPS}]))
+    # As it is fetched from elsewhere; of the copy nothing stays.
+    elsewhere = {"offsite": DUMPS, "identity": identity, "database": SHOP}
+    assert made(drill(scratch, **alone, logical=[elsewhere]))["logical"][0]["backup"]["id"] == name
+    assert clean(scratch)
+    # Killed in the middle, and cleaned up by the next.
+    assert drill(scratch, **alone, logical=[one], die=Interrupt(("._backup.restore.loading:Archive.load",))).killed
+    assert not clean(scratch)
+    # Old, by an objective; and a question that is not answered right.
+    false = [{"name": "none", "query": "SELECT count(*) = 0 FROM sale"}]
+    sentence = drill(scratch, **alone, logical=[{**one, "rpo_minutes": 0, "checks": false}]).failure
+    assert f"RPO of the logical backup of database {SHOP} was" in sentence
+    assert f"Check 'none' of the logical backup of database {SHOP} did not pass" in sentence
+    assert clean(scratch)
+    # The newest is damaged: the older one does not stand in for it.
+    damage = "printf 'broken' | dd of=$(ls DUMPS/NAME/dump*) bs=1 seek=300 conv=notrunc status=none"
+    scratch.exec(["sh", "-c", damage.replace("DUMPS", DUMPS).replace("NAME", name)])
+    sentence = drill(scratch, **alone, logical=[one]).failure
+    assert f"of backup {name} does not hold what was written" in sentence
+    assert older not in sentence
+    assert "what was restored was removed" in sentence
+    assert clean(scratch)
+    state = json.loads(scratch.exec(["cat", "/var/lib/runbook-postgres/drill-shop.json"]).stdout)
+    assert (state["passed"], state["passed_at"] is not None, state["logical"][0]["backup"]) == (False, True, name)
+
+
+def keys(node: Node) -> tuple[str, str]:
+    """A public key, and the file with the secret one on that host."""
+    place = "/root/backup-identity"
+    node.exec(["sh", "-c", f"rm -f {place}; age-keygen -o {place}"])
+    lines = node.exec(["cat", place]).stdout.splitlines()
+    return next(line.split(": ")[1] for line in lines if "public key" in line), place

@@ -51,6 +51,10 @@ class Place:
         return self.growing / "trial_hba.conf"
 
     @property
+    def ident(self) -> Path:
+        return self.growing / "trial_ident.conf"
+
+    @property
     def sockets(self) -> Path:
         """Of a server that nobody but us is to find; a path of its own could be too long for a socket."""
         return Path(SOCKET_DIRECTORY) / f".recovery-{self.version}-{self.instance}"

@@ -60,12 +60,12 @@ class Repository:
 
     def restore_command(self, data: Path) -> str:
         """For the server, whose shell reads it; asynchronous fetching would share its spool with a cluster beside."""
-        argv = [*self._argv(f"--pg1-path={data}", "--no-archive-async", "--log-level-file=off"), "archive-get"]
+        argv = [*self._argv(*_here(data), "--no-archive-async", "--log-level-file=off"), "archive-get"]
         return shlex.join(argv).replace("%", "%%") + ' %f "%p"'
 
     def archived(self, name: str, data: Path, into: Path) -> bool:
         """Fetch one file of the archive; False when there is none. `data` is any data directory of the cluster."""
-        words = [f"--pg1-path={data}", "--no-archive-async", "archive-get", name, str(into)]
+        words = [*_here(data), "--no-archive-async", "archive-get", name, str(into)]
         try:
             self._run(words, _ASK_SECONDS)
         except ProgramFailed as error:
@@ -91,7 +91,7 @@ class Repository:
 
     def restore(self, label: str, into: Path, tablespaces: Path, *, again: bool, seconds: float) -> None:
         """The files of that backup, without settings of pgBackRest's own for recovery."""
-        words = [f"--pg1-path={into}", f"--set={label}", "--type=none", f"--tablespace-map-all={tablespaces}"]
+        words = [*_here(into), f"--set={label}", "--type=none", f"--tablespace-map-all={tablespaces}"]
         # What is there is compared by checksum and kept where it is right.
         words += ["--delta"] if again else []
         try:
@@ -101,6 +101,11 @@ class Repository:
                 f"The restore of backup {label} failed: {reason(error)}. What was restored is kept in {into.parent} "
                 "and gone on with by the next run; mend the cause and run this again."
             ) from error
+
+
+def _here(data: Path) -> list[str]:
+    """That directory, on this host, also where its configuration has the servers elsewhere, as on a repository host."""
+    return ["--reset-pg1-host", f"--pg1-path={data}"]
 
 
 class _scratch:  # noqa: N801 - reads as the function that it stands for

@@ -67,6 +67,9 @@ class Trial:
     place: Place
     # Over those of the instance; nothing that would let others in can be among them.
     settings: Mapping[str, str] = field(default_factory=dict)
+    # Who may come in, and what goes over the seclusion where the data is no recovered cluster's.
+    hba: str = _HBA
+    over: Mapping[str, str] = field(default_factory=dict)
     program: Program | None = None
 
     def __enter__(self) -> Trial:
@@ -88,14 +91,29 @@ class Trial:
         shutil.rmtree(place.sockets, ignore_errors=True)
         place.sockets.mkdir(mode=0o700)
         _own(place.sockets)
-        _write(place.hba, _HBA)
+        _write(place.hba, self.hba)
         _write(place.settings, seclusion.settings_text(place))
         signal_file = place.restored / "recovery.signal"
         if recovery is not None and not signal_file.exists():
             _files.put(_files.File(signal_file, b"", _debian.SUPERUSER, _debian.SUPERUSER, 0o600), signal_file)
         argv = [str(_debian.bin_directory(place.version) / "postgres"), "-D", str(place.restored)]
-        argv += seclusion.arguments(place, recovery or {}, seclusion.limits_of(place), self.settings)
+        last = {**(recovery or {}), **self.over}
+        argv += seclusion.arguments(place, last, seclusion.limits_of(place), self.settings)
         self.program = Program(argv, become=account(_debian.SUPERUSER, "postgresql"))
+
+    def until_up(self, seconds: float) -> str:
+        """Which version it is, once it answers; for a server that has nothing to recover."""
+        deadline = Deadline(seconds)
+        while True:
+            if self.program is not None and self.program.ended:
+                raise Problem(
+                    f"The server in {self.place.growing} did not start: {_telling(self.program.words(8000))}."
+                )
+            with contextlib.suppress(Unreachable):
+                return str(self.socket.json("SELECT to_json(current_setting('server_version'))"))
+            if deadline.passed():
+                raise Problem(f"The server in {self.place.growing} does not answer within {seconds:.0f} s.")
+            time.sleep(_POLL_SECONDS)
 
     def until_stopped(self, target: Target, seconds: float) -> Stop:
         """Where it is once it replays no more; a server that gives up says why in its own words."""

@@ -9,8 +9,10 @@ The file holds no secret and everybody may read it: a monitoring agent learns fr
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,23 @@ def load(stanza: str, repository: int) -> dict[str, Remembered]:
     """By the backups' names; nothing where nothing was written yet."""
     document = _document(stanza)
     backups = document.get("repositories", {}).get(str(repository), {}).get("backups", {})
-    return {name: Remembered(_verified(each), tuple(each.get("problems", ()))) for name, each in backups.items()}
+    known = {name: Remembered(_verified(each), tuple(each.get("problems", ()))) for name, each in backups.items()}
+    for name, at in _restored(stanza, repository):
+        found = known.get(name, Remembered())
+        # What was found wrong since is not outweighed by an older proof.
+        if not found.problems:
+            known[name] = replace(found, verified=Verified("restore", at))
+    return known
+
+
+def _restored(stanza: str, repository: int) -> Iterator[tuple[str, datetime]]:
+    """What recovery drills have restored and found whole, as they wrote it down here; the latest time comes last."""
+    for path in sorted(DIRECTORY.glob("drill-*.json")):
+        # Whoever looks after drills is told elsewhere of one that cannot be read.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            for each in json.loads(path.read_text()).get("restored", ()):
+                if (each["stanza"], each["repository"]) == (stanza, repository):
+                    yield str(each["backup"]), datetime.fromisoformat(each["at"])
 
 
 def _verified(told: Mapping[str, Any]) -> Verified | None:

@@ -30,8 +30,8 @@ def refuse_unknown(level: str) -> None:
     if level in ("list", "restore"):
         # Nothing may be written down as proven by a restore that was none.
         raise Refused(
-            f"verify is {level}, which is for logical backups: give checksum for a physical one, and have "
-            "runbook.postgres.drill restore it."
+            f"verify is {level}, which is for logical backups: give checksum for a physical one, and have a drill "
+            "restore it (playbook runbook.postgres.drill), after which it is told as verified by restore."
         )
     found = program.version()
     if level == "checksum" and found is not None and found < program.FIRST_WITH_VERIFY:

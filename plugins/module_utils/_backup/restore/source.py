@@ -31,13 +31,13 @@ def chosen(options: Mapping[str, Any], *, fetch: bool) -> Backup:
         return open_backup(Path(which))
     if not options["repository"]:
         raise Refused("Give repository, the directory that backups are in, or the path of one as backup.")
-    return Repository(Path(options["repository"])).find(which, options["database"], fit=_fit(options))
+    return Repository(Path(options["repository"])).find(which, options["database"], fit=fit(options))
 
 
 def _from_elsewhere(options: Mapping[str, Any], *, fetch: bool) -> Backup:
     if not options["repository"] or options["backup"].startswith("/"):
         raise Refused("With offsite give latest or an id as backup, and repository, where the copy is fetched to.")
-    told = fetching.wanted(options, _fit(options))
+    told = fetching.wanted(options, fit(options))
     repository = Path(options["repository"])
     if (repository / told.id).is_dir():
         return open_backup(repository / told.id)
@@ -50,7 +50,7 @@ def is_here(backup: Backup) -> bool:
     return backup.directory.is_dir()
 
 
-def _fit(options: Mapping[str, Any]) -> Callable[[Manifest], bool]:
+def fit(options: Mapping[str, Any]) -> Callable[[Manifest], bool]:
     """What can be the latest: no backup that a restore took of what it replaced, and none that cannot do this."""
 
     def fits(told: Manifest) -> bool:

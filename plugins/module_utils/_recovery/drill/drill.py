@@ -11,7 +11,6 @@ import re
 import socket
 import time
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,91 +19,64 @@ from ansible_collections.runbook.postgres.plugins.module_utils._debian import bi
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery import catalogue
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, choose
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill import scratch
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Evidence, Objectives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.page import page
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.rehearsal import (
-    LATEST,
-    Rehearsal,
-    left_by_a_drill,
-    remove,
-)
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.prepared import Drill, FindDump, prepared
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.rehearsal import left_by_a_drill, remove
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import STATE, Place, read_mark
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 
 _NAME = "drill"
 _CLUSTER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
-def drilled(module: Module) -> None:
-    """The evidence of a drill that was held now."""
+def drilled(module: Module, find: FindDump) -> None:
+    """The evidence of a drill that was held now; `find` knows logical backups."""
     params = module.params
-    if not _CLUSTER.fullmatch(params["cluster"] or params["stanza"]):
-        raise Refused("cluster becomes part of the evidence's file names: use letters, digits, dots, dashes and _.")
-    place = Place(params["version"], _NAME, Path(params["directory"]) / "data")
-    repository = Repository(params["stanza"], params["config"], params["repository"])
-    if not (bin_directory(place.version) / "postgres").exists():
-        raise Refused(f"PostgreSQL {place.version} is not installed on this host: install postgresql-{place.version}.")
+    _refuse_unfit(params)
+    places = [Place(params["version"], _NAME, Path(params["directory"]) / name) for name in ("data", "dump")]
     if module.check_mode:
-        rehearsal = _rehearsal(params, place, repository)
-        module.report(changed=True, passed=None, steps=_steps(rehearsal))
+        drill = prepared(params, places, find)
+        module.report(changed=True, passed=None, steps=drill.steps)
         return
-    with alone(f"drill-{place.version}", params["timeout"]):
-        mark = read_mark(place)
-        if left_by_a_drill(mark) and mark is not None:
-            remove(place, mark.stamp)
-        rehearsal = _rehearsal(params, place, repository)
-        evidence = _evidence(params, rehearsal)
-        rehearsal.run(evidence)
-        written = _write(params, evidence, rehearsal.stamp)
-    module.report(changed=True, **written, **evidence.document, steps=_steps(rehearsal))
+    with alone(f"drill-{params['version']}", params["timeout"]):
+        for place in places:
+            mark = read_mark(place)
+            if left_by_a_drill(mark) and mark is not None:
+                remove(place, mark.stamp)
+        drill = prepared(params, places, find)
+        evidence = _evidence(params, drill)
+        drill.run(evidence)
+        written = _write(params, evidence, drill.stamp)
+    module.report(changed=True, **written, **evidence.document, steps=drill.steps)
     if not evidence.passed:
+        left = any(place.growing.exists() for place in places)
         raise Problem(
             f"The drill of {evidence.cluster} did not pass: {' '.join(evidence.faults)} Its evidence is in "
-            f"{written['page_file']}{'' if place.growing.exists() else ', what was restored was removed'}."
+            f"{written['page_file']}{'' if left else ', what was restored was removed'}."
         )
 
 
-def _rehearsal(params: Mapping[str, Any], place: Place, repository: Repository) -> Rehearsal:
-    stanza = catalogue.read(repository.info(), params["stanza"], place.version, repository.number)
-    # The latest is what a drill is about; what is wrong with it shows.
-    choice = choose(LATEST, stanza, Archive(None), None, faulty=True)
-    against = list(choice.refusals)
-    if params["system_identifier"] not in (None, stanza.system_identifier):
-        against.append(
-            f"Stanza '{stanza.name}' holds the cluster with system identifier {stanza.system_identifier}, and "
-            f"{params['system_identifier']} is meant: look whether the stanza is the right one."
-        )
-    leftover = left_by_a_drill(read_mark(place))
-    production = params["production_machine_ids"]
-    against += scratch.refusals(place, stanza.system_identifier, choice.backup, production, leftover=leftover)
-    if against or choice.backup is None:
-        raise Refused(" ".join(against))
-    heartbeat = params["heartbeat"]
-    return Rehearsal(
-        place,
-        repository,
-        stanza,
-        choice.backup,
-        {name: str(value) for name, value in params["settings"].items()},
-        None if heartbeat is None else Check("heartbeat", heartbeat["database"], heartbeat["query"]),
-        [Check(each["name"] or each["query"][:60], each["database"], each["query"]) for each in params["checks"]],
-        float(params["timeout"]),
-        datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
-    )
+def _refuse_unfit(params: Mapping[str, Any]) -> None:
+    if not params["stanza"] and not params["logical"]:
+        raise Refused("Nothing is to be restored: give stanza, logical, or both.")
+    name = params["cluster"] or params["stanza"]
+    if not name:
+        raise Refused("cluster is missing: say what the evidence is about.")
+    if not _CLUSTER.fullmatch(name):
+        raise Refused("cluster becomes part of the evidence's file names: use letters, digits, dots, dashes and _.")
+    version = params["version"]
+    if not (bin_directory(version) / "postgres").exists():
+        raise Refused(f"PostgreSQL {version} is not installed on this host: install postgresql-{version}.")
 
 
-def _evidence(params: Mapping[str, Any], rehearsal: Rehearsal) -> Evidence:
+def _evidence(params: Mapping[str, Any], drill: Drill) -> Evidence:
     return Evidence(
         params["cluster"] or params["stanza"],
-        params["stanza"],
+        params["stanza"] or None,
         socket.gethostname(),
         time.time(),
         Objectives(params["rto_minutes"] * 60.0, params["rpo_minutes"] * 60.0),
-        rehearsal.stanza.system_identifier,
+        drill.system_identifier,
     )
 
 
@@ -132,12 +104,3 @@ def _before(path: Path) -> Mapping[str, Any] | None:
 
 def _put(path: Path, text: str) -> None:
     _files.put(_files.File(path, text.encode(), mode=0o644), path)
-
-
-def _steps(rehearsal: Rehearsal) -> list[str]:
-    return [
-        f"restore backup {rehearsal.backup.label} into {rehearsal.place.restored}",
-        "replay to the end of the archive, ask the server and examine it",
-        "remove what was restored",
-        "write the evidence",
-    ]

@@ -11,6 +11,7 @@ from html import escape
 
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import (
     Evidence,
+    Restored,
     moment,
     size,
     span,
@@ -45,17 +46,44 @@ def page(evidence: Evidence) -> str:
             f'<h1>{escape(title)} <span class="verdict {verdict}">{verdict}</span></h1>',
             f"<p>{escape(moment(evidence.began) or '')} on {escape(evidence.host)}</p>",
             *(f'<p class="fault">{escape(each)}</p>' for each in evidence.faults),
-            '<div class="figures">',
-            _figure("Recovery time", evidence.rto_seconds, evidence.objectives.rto_seconds, "to the first answer"),
-            _figure("Data lost", evidence.rpo_seconds, evidence.objectives.rpo_seconds, "age of the newest commit"),
-            "</div>",
-            *_table("What was recovered", _recovered(evidence)),
-            *_table("How long each step took", ((name, span(took)) for name, took in evidence.took.items())),
-            *_table("What was asked of it", ((each.name, _answer(each.passed, each.told)) for each in evidence.checks)),
+            *(_physical(evidence) if evidence.stanza is not None else ()),
+            *(line for each in evidence.logical for line in _logical(each)),
             "</body></html>",
             "",
         ]
     )
+
+
+def _physical(evidence: Evidence) -> list[str]:
+    return [
+        *_figures(evidence, "age of the newest commit"),
+        *_table("What was recovered", _recovered(evidence)),
+        *_details(evidence),
+    ]
+
+
+def _logical(restored: Restored) -> list[str]:
+    return [
+        *_figures(restored, "age of the dump"),
+        *_table(f"The logical backup of database {restored.database}", _unpacked(restored)),
+        *_details(restored),
+    ]
+
+
+def _figures(of: Evidence | Restored, lost: str) -> list[str]:
+    return [
+        '<div class="figures">',
+        _figure("Recovery time", of.rto_seconds, of.objectives.rto_seconds, "to the first answer"),
+        _figure("Data lost", of.rpo_seconds, of.objectives.rpo_seconds, lost),
+        "</div>",
+    ]
+
+
+def _details(of: Evidence | Restored) -> list[str]:
+    return [
+        *_table("How long each step took", ((name, span(took)) for name, took in of.took.items())),
+        *_table("What was asked of it", ((each.name, _answer(each.passed, each.told)) for each in of.checks)),
+    ]
 
 
 def _figure(name: str, measured: float | None, objective: float, what: str) -> str:
@@ -72,7 +100,7 @@ def _answer(passed: bool, told: str) -> str:
 
 def _recovered(evidence: Evidence) -> Iterable[tuple[str, str]]:
     backup = evidence.backup
-    yield "Stanza", evidence.stanza
+    yield "Stanza", evidence.stanza or ""
     yield "System identifier", evidence.system_identifier or "unknown"
     yield "PostgreSQL", evidence.server_version or "unknown"
     if backup:
@@ -82,6 +110,14 @@ def _recovered(evidence: Evidence) -> Iterable[tuple[str, str]]:
         yield "Replayed to", f"{evidence.stopped_at_lsn} on timeline {evidence.followed_timeline}, the archive's end"
     if evidence.newest_commit is not None:
         yield "Newest commit", f"{moment(evidence.newest_commit)}, by {evidence.newest_commit_from}"
+
+
+def _unpacked(restored: Restored) -> Iterable[tuple[str, str]]:
+    backup = restored.backup
+    if backup:
+        yield "Backup", f"{backup['id']} (of a database of {size(backup['bytes'])})"
+    yield "Holds what was committed", moment(restored.taken) or "unknown"
+    yield "PostgreSQL", restored.server_version or "unknown"
 
 
 def _table(title: str, rows: Iterable[tuple[str, str]]) -> list[str]:

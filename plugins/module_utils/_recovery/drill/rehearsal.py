@@ -30,7 +30,7 @@ LATEST = Target("latest")
 _CHECKSUM_SECONDS = 86400.0
 _DATABASES = "SELECT json_agg(datname ORDER BY datname) FROM pg_database WHERE datallowconn"
 _PLAIN_TIMES = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD';\n"
-_READ = "SELECT count(*) FROM pg_class"
+READ = "SELECT count(*) FROM pg_class"
 
 
 @dataclass(frozen=True)
@@ -51,26 +51,25 @@ class Rehearsal:
     def run(self, evidence: Evidence) -> None:
         """Into the evidence goes what was found, as far as it got; nothing stays on the host."""
         start = time.monotonic()
-        evidence.backup = {
-            key: value for key, value in asdict(self.backup).items() if key in ("label", "kind", "stopped", "bytes")
-        }
+        told = ("label", "kind", "repository", "stopped", "bytes")
+        evidence.backup = {key: value for key, value in asdict(self.backup).items() if key in told}
         try:
-            with _timed(evidence, "restore"):
+            with timed(evidence.took, "restore"):
                 self._restore()
             with Trial(self.place, self.settings) as trial:
-                with _timed(evidence, "replay"):
+                with timed(evidence.took, "replay"):
                     stop = self._replay(trial, evidence)
                 self._first_answer(trial, stop, evidence)
                 evidence.rto_seconds = round(time.monotonic() - start, 1)
-                with _timed(evidence, "questions"):
+                with timed(evidence.took, "questions"):
                     evidence.checks += self._asked(trial)
                 trial.stop()
-            with _timed(evidence, "checksums"):
+            with timed(evidence.took, "checksums"):
                 evidence.checks += self._checksums()
         except Problem as error:
             evidence.failure = error.sentence
         finally:
-            with _timed(evidence, "clean-up"):
+            with timed(evidence.took, "clean-up"):
                 self._remove(evidence)
 
     def _remove(self, evidence: Evidence) -> None:
@@ -82,11 +81,7 @@ class Rehearsal:
 
     def _restore(self) -> None:
         place = self.place
-        _directory(place.data.parent)
-        # A run that was killed before it could mark it left it empty.
-        place.growing.mkdir(mode=0o700, exist_ok=True)
-        shutil.chown(place.growing, _debian.SUPERUSER, _debian.SUPERUSER)
-        Mark(REQUEST, self.stanza.system_identifier, self.stamp, label=self.backup.label).write(place)
+        begin(place, Mark(REQUEST, self.stanza.system_identifier, self.stamp, label=self.backup.label))
         place.restored.mkdir(mode=0o700)
         shutil.chown(place.restored, _debian.SUPERUSER, _debian.SUPERUSER)
         tablespaces = place.tablespaces(self.stamp)
@@ -117,12 +112,16 @@ class Rehearsal:
         elif stop.moment is not None:
             evidence.newest_commit = stop.moment.timestamp()
             evidence.newest_commit_from = "the newest transaction"
+        else:
+            # All that was committed until then is in it, and the archive has nothing newer.
+            evidence.newest_commit = float(self.backup.stopped)
+            evidence.newest_commit_from = "the end of the backup, after which nothing was committed"
 
     def _asked(self, trial: Trial) -> Iterator[Checked]:
         for database in trial.socket.json(_DATABASES):
-            yield _answered(trial, f"database {database} can be read", database, _READ, None)
+            yield answered(trial, Check(f"database {database} can be read", database, READ), None)
         for check in self.checks:
-            yield _answered(trial, check.name, check.database, check.query, "t")
+            yield answered(trial, check)
 
     def _checksums(self) -> Iterator[Checked]:
         """Every page that was restored, which a running server does not read."""
@@ -142,6 +141,15 @@ class Rehearsal:
 REQUEST = {"drill": True}
 
 
+def begin(place: Place, mark: Mark) -> None:
+    """A directory that is known for a drill's from here on."""
+    _directory(place.data.parent)
+    # A run that was killed before it could mark it left it empty.
+    place.growing.mkdir(mode=0o700, exist_ok=True)
+    shutil.chown(place.growing, _debian.SUPERUSER, _debian.SUPERUSER)
+    mark.write(place)
+
+
 def left_by_a_drill(mark: Mark | None) -> bool:
     return mark is not None and mark.request == REQUEST
 
@@ -155,13 +163,13 @@ def remove(place: Place, stamp: str) -> None:
         raise Problem(f"{place.growing} cannot be removed: look what keeps it, and remove it by hand.")
 
 
-def _answered(trial: Trial, name: str, database: str, query: str, wanted: str | None) -> Checked:
+def answered(trial: Trial, check: Check, wanted: str | None = "t") -> Checked:
     try:
-        answer = trial.socket.psql(query, database).strip()
+        answer = trial.socket.psql(check.query, check.database).strip()
     except Problem as error:
-        return Checked(name, passed=False, told=error.sentence.rstrip("."))
+        return Checked(check.name, passed=False, told=error.sentence.rstrip("."))
     right = wanted is None or answer == wanted
-    return Checked(name, passed=right, told="" if right else f"the answer is '{answer[:80]}' and not true")
+    return Checked(check.name, passed=right, told="" if right else f"the answer is '{answer[:80]}' and not true")
 
 
 def _directory(path: Path) -> None:
@@ -171,9 +179,9 @@ def _directory(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _timed(evidence: Evidence, name: str) -> Iterator[None]:
+def timed(took: dict[str, float], name: str) -> Iterator[None]:
     begun = time.monotonic()
     try:
         yield
     finally:
-        evidence.took[name] = round(time.monotonic() - begun, 1)
+        took[name] = round(time.monotonic() - begun, 1)

@@ -11,6 +11,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.e
     Checked,
     Evidence,
     Objectives,
+    Restored,
     size,
     span,
 )
@@ -32,6 +33,18 @@ GOOD = Evidence(
     812.5,
     {"restore": 700.1},
     [Checked("rows", passed=True)],
+)
+
+DUMP = Restored(
+    "sh<op>",
+    1_000_000.0,
+    Objectives(1800.0, 93_600.0),
+    {"id": "sh-op-all-19700112T000000Z-0a1b2c", "bytes": 5 << 20},
+    950_000.0,
+    "15.14",
+    40.0,
+    {"restore": 30.0},
+    [Checked("sales", passed=True)],
 )
 
 
@@ -93,3 +106,64 @@ def test_lengths_and_sizes_are_said_as_one_says_them() -> None:
         "2.3 days",
     ]
     assert [size(each) for each in (None, 5, 2048, 1 << 40)] == ["unknown", "5 bytes", "2.0 KiB", "1.0 TiB"]
+
+
+def test_what_was_restored_and_found_whole_is_remembered() -> None:
+    backup = {**GOOD.backup, "repository": 2}
+    first = replace(GOOD, backup={**backup, "label": "before"}).state(None)
+    slow = replace(GOOD, backup=backup, rto_seconds=9999.0).state(first)
+    assert [each["backup"] for each in slow["restored"]] == ["before", "20260131-020000F"]
+    assert slow["restored"][1] == {
+        "stanza": "orders",
+        "repository": 2,
+        "backup": "20260131-020000F",
+        "at": "1970-01-12T13:46:40+00:00",
+    }
+    # One that did not stand the drill is no more told as proven, whatever was found before.
+    bad = replace(GOOD, backup=backup, checks=[Checked("checksums", passed=False)]).state(slow)
+    assert [each["backup"] for each in bad["restored"]] == ["before"]
+
+
+def test_a_dump_is_measured_by_its_own_objectives() -> None:
+    both = replace(GOOD, logical=[DUMP])
+    assert both.passed
+    assert both.figures == (812.5, 600.0)
+    assert both.document["summary"] == (
+        "RTO was 13.5 min, RPO was 10.0 min; RTO of the logical backup of database sh<op> was 40.0 s, RPO was 13.9 h."
+    )
+    told = both.document["logical"][0]
+    assert (told["taken"], told["rpo_seconds"]) == ("1970-01-11T23:53:20+00:00", 50_000.0)
+    assert both.state(None)["logical"][0] == {
+        "database": "sh<op>",
+        "backup": "sh-op-all-19700112T000000Z-0a1b2c",
+        "rto_seconds": 40.0,
+        "rpo_seconds": 50_000.0,
+    }
+    shown = page(both)
+    for words in ("database sh&lt;op&gt;", "13.9 h", "sh-op-all-19700112T000000Z-0a1b2c (of a database of 5.0 MiB)"):
+        assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"taken": 900_000.0}, "RPO of the logical backup of database sh<op> was 27.8 h, the objective is 26.0 h."),
+        ({"rto_seconds": 2000.0}, "RTO of the logical backup of database sh<op> was 33.3 min"),
+        ({"checks": [Checked("sales", passed=False, told="no")]}, "Check 'sales' of the logical backup of database"),
+        ({"failure": "It is damaged."}, "The logical backup of database sh<op> was not restored: It is damaged."),
+    ],
+)
+def test_what_is_wrong_with_a_dump_fails_the_drill(change: dict[str, Any], words: str) -> None:
+    bad = replace(GOOD, logical=[replace(DUMP, **change)])
+    assert not bad.passed
+    assert words in bad.faults[0]
+
+
+def test_dumps_alone_are_told_by_the_worst_of_them() -> None:
+    alone = replace(GOOD, stanza=None, backup={}, rto_seconds=None, newest_commit=None, checks=[], logical=[DUMP])
+    assert alone.passed
+    assert alone.figures == (40.0, 50_000.0)
+    assert "Replayed to" not in page(alone)
+    two = replace(alone, logical=[DUMP, replace(DUMP, rto_seconds=None)])
+    assert two.figures == (None, 50_000.0)
+    assert not two.passed

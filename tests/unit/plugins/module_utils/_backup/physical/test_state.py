@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.state import _newest
 
 NOTHING = {"last_backup": None, "last_verified": None, "restorable_from": None, "restorable_to": None}
@@ -25,3 +32,17 @@ def test_all_repositories_count() -> None:
 
 def test_where_there_is_none_there_is_no_time() -> None:
     assert set(_newest([NOTHING]).values()) == {None}
+
+
+def test_what_a_drill_has_restored_is_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    proven = {"verified": {"level": "checksum", "at": "2030-01-01T00:00:00Z"}}
+    backups: dict[str, Any] = {"F1": proven, "F2": {"problems": ["It is damaged."]}, "F4": proven}
+    (tmp_path / "backup-orders.json").write_text(json.dumps({"repositories": {"1": {"backups": backups}}}))
+    one = {"stanza": "orders", "repository": 1, "at": "2030-02-01T05:00:00+00:00"}
+    restored = [{**one, "backup": name} for name in ("F1", "F2", "F3")]
+    restored += [{**one, "backup": "F4", "repository": 2}, {**one, "backup": "F4", "stanza": "ledger"}]
+    (tmp_path / "drill-shop.json").write_text(json.dumps({"restored": restored}))
+    (tmp_path / "drill-torn.json").write_text('{"restored"')
+    told = {name: each.verified and each.verified.level for name, each in state.load("orders", 1).items()}
+    assert told == {"F1": "restore", "F2": None, "F3": "restore", "F4": "checksum"}

@@ -1,0 +1,152 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The latest backup of a database, restored on a server that is there for nothing else, just as in earnest."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import moment, written
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
+    LATEST,
+    Backup,
+    Repository,
+    open_backup,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import fetching, source
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.mend import Restore
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.whole import Server
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import DURING_SWAP, KEEP, RESTORE
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import State, write_state
+from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
+from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._session import DRIVER_MISSING, Session
+
+_CONNECT_SECONDS = 30.0
+# An index of a large table is made by one statement.
+_STATEMENT_SECONDS = 24 * 3600.0
+# Databases are made and named from there, also one that is called postgres.
+_LOGIN = "template1"
+# As pg_restore is told it: a whole database under its own name, with its roles, on a server that has nothing.
+_AS_IN_EARNEST: Mapping[str, Any] = {
+    "target": None,
+    "replace": False,
+    "again": False,
+    "replaced": KEEP,
+    "keep_out": DURING_SWAP,
+    "safety_backup": False,
+    "safety_repository": None,
+    "roles": RESTORE,
+    "tablespaces": "default",
+    "tables": [],
+    "schemas": [],
+    "into_schema": None,
+    "rename_to": None,
+    "checks": None,
+}
+
+
+class Rehearsed:
+    """One backup, chosen when this is made; nothing is fetched or changed before it is restored."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        """By `repository` or `offsite`, and `database`, `identity` and `jobs`."""
+        if DRIVER_MISSING is not None:
+            raise Refused("psycopg2 is not on this host, and a logical backup takes it: install python3-psycopg2.")
+        if (given["repository"] is None) == (given["offsite"] is None):
+            raise Refused("A logical backup is in a repository or offsite: give one of the two for each.")
+        self._given = {**given, **_AS_IN_EARNEST, "backup": LATEST}
+        self._told = _latest(self._given)
+        # Before anything is fetched: a key that does not open it is not tried in vain.
+        source.key_for(Backup(Path(), self._told), given["identity"])
+
+    @property
+    def id(self) -> str:
+        return self._told.id
+
+    @property
+    def database(self) -> str:
+        return self._told.origin.database
+
+    @property
+    def bytes(self) -> int:
+        """Of the database, as it was."""
+        return self._told.origin.bytes
+
+    @property
+    def major(self) -> int:
+        return self._told.origin.major
+
+    @property
+    def taken(self) -> float:
+        """What was committed then is in it, in seconds since 1970."""
+        return moment(self._told.started).timestamp()
+
+    @property
+    def system_identifier(self) -> str | None:
+        return self._told.origin.system_identifier
+
+    def restore(self, parameters: Mapping[str, Any], fetched: Path) -> list[str]:
+        """Into that server; a copy from elsewhere is fetched to `fetched` first. What was compared, as sentences."""
+        here = self._given["repository"] or str(fetched)
+        options = {**self._given, "backup": self.id, "repository": here}
+        with _session(parameters, _LOGIN) as session:
+            server = Server(session, lambda name: _session(parameters, name), {**parameters, "dbname": _LOGIN})
+            restore = Restore(options, server, lambda name: CopyConnection({**parameters, "dbname": name}), alone=True)
+            restore.carry_out()
+            checks = restore.result()["checks"]
+        self._remember(Path(here) / self.id)
+        rows = checks.get("rows")
+        counted = [] if rows is None else [f"its tables have the {rows} rows that its manifest counts"]
+        return ["its files are those that were written", *counted, "its indexes are valid"]
+
+    def _remember(self, directory: Path) -> None:
+        """With the backup, where others look; one that lies where nobody can write is proven all the same."""
+        with contextlib.suppress(OSError):
+            found = open_backup(directory)
+            now = written(datetime.now(timezone.utc))
+            proofs = {**found.state.proofs, "checksum": now, "restore": now}
+            write_state(directory, State(proofs, copies=found.state.copies))
+
+
+def _session(parameters: Mapping[str, Any], database: str) -> Session:
+    return Session({**parameters, "dbname": database}, Deadline(_CONNECT_SECONDS), {}, _STATEMENT_SECONDS)
+
+
+def _latest(options: Mapping[str, Any]) -> Manifest:
+    """The newest, whatever is wrong with it: an older one in its place would hide just that."""
+    if options["offsite"] is not None:
+        return fetching.wanted(options, source.fit(options))
+    repository, database = Repository(Path(options["repository"])), options["database"]
+    fits = source.fit(options)
+    found = [
+        each.manifest
+        for each in repository.backups()
+        if database in (None, each.manifest.origin.database) and fits(each.manifest)
+    ]
+    if not found:
+        # In its own words, which name what is wrong.
+        return repository.find(LATEST, database, fit=fits).manifest
+    if len({each.origin.database for each in found}) > 1:
+        raise Refused(f"{repository.place} holds backups of several databases: say of which one the latest is meant.")
+    newest = max(found, key=lambda each: each.number)
+    begins = f"{readable_of(newest.origin.database)}-"
+    for broken in repository.broken():
+        name = broken.directory.name
+        if name.startswith(begins) and _time_of(name) >= _time_of(newest.id):
+            raise Refused(broken.problem)
+    return newest
+
+
+def _time_of(name: str) -> str:
+    """Each id has it before its last dash."""
+    return name.rsplit("-", 2)[1]
