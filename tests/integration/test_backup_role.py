@@ -152,6 +152,29 @@ def test_only_the_cluster_is_answered(apart: Backups) -> None:
     assert "access denied" in done.stdout + done.stderr
 
 
+def test_who_keeps_the_repositories_restores_them_and_reads_the_heartbeat(apart: Backups) -> None:
+    servers, version = apart.stage.nodes[:2], apart.primary.version
+    unit = f"pg-heartbeat-{version}-main"
+    foreseen = apart.play(check=True, backup_heartbeat_database="postgres")
+    done = apart.played(backup_heartbeat_database="postgres")
+    assert done.outcomes == foreseen.outcomes
+    assert apart.played(backup_heartbeat_database="postgres").changed == []
+    for server in servers:
+        assert server.exec(["systemctl", "is-enabled", f"{unit}.timer"]).stdout.strip() == "enabled"
+        # On the standby it has nothing to do, which is no failure.
+        server.exec(["systemctl", "start", f"{unit}.service"])
+    assert apart.primary.psql("SELECT now() - at < '1 minute' FROM runbook_heartbeat") == "t"
+    apart.pgbackrest("backup", "--type=full")
+    beat = {"database": "postgres", "query": "SELECT at FROM runbook_heartbeat"}
+    held = apart.run("pg_drill", version=version, heartbeat=beat)
+    assert held.result.get("passed"), held.text
+    assert held.result["newest_commit_from"] == "the heartbeat in database postgres"
+    assert apart.played(backup_heartbeat_database="").changed
+    for server in servers:
+        assert not server.exec(["find", "/etc/systemd/system", "-name", f"{unit}*"]).stdout
+    assert apart.played(backup_heartbeat_database="").changed == []
+
+
 def test_after_a_failover_nothing_is_to_be_changed(apart: Backups) -> None:
     """Whoever is promoted archives, and the repository host finds it by itself."""
     apart.pgbackrest("backup", "--type=full")
@@ -164,7 +187,7 @@ def test_after_a_failover_nothing_is_to_be_changed(apart: Backups) -> None:
     apart.pgbackrest("check")
     apart.pgbackrest("backup", "--type=incr")
     told = apart.info()
-    assert [each["type"] for each in told["backup"]] == ["full", "incr"]
+    assert [each["type"] for each in told["backup"]][-2:] == ["full", "incr"]
     assert told["archive"][0]["max"].startswith("00000002")
     limited = apart.stage.nodes[1].name, apart.repository.name
     again = apart.stage.played("backup", hosts=",".join(limited), **apart.variables)

@@ -88,5 +88,5 @@ def passwords(node: object) -> list[str]:
         return [value for item in node for value in passwords(item)]
     if not isinstance(node, dict):
         return []
-    own = [str(value) for key, value in node.items() if "password" in str(key)]
+    own = [str(value) for key, value in node.items() if "password" in str(key) and not str(key).endswith("_file")]
     return own + [value for item in node.values() for value in passwords(item)]

@@ -24,6 +24,7 @@ OF_PLAYBOOKS = frozenset(
         "backup_verify_id",
         "backup_verify_identity",
         "backup_verify_max_age",
+        "schedule_hosts",
     }
 )
 
