@@ -24,6 +24,7 @@ ELSEWHERE = {
     "database_disk_percent",
     "backup_age_seconds",
     "backup_verified_seconds",
+    "backup_problems",
     "drill_age_seconds",
     "drill_failed",
 }

@@ -28,7 +28,12 @@ LONG_AGO, NOW = "2001-02-03T04:05:06+00:00", datetime.now(timezone.utc).isoforma
 # What was written down of a cluster that is in order, and of one that is not.
 STATES: dict[str, dict[str, Any]] = {
     "backup-good": {"cluster": "good", "last_backup_at": NOW, "last_verified_at": NOW},
-    "backup-old": {"cluster": "old", "last_backup_at": LONG_AGO, "last_verified_at": None},
+    "backup-old": {
+        "cluster": "old",
+        "last_backup_at": LONG_AGO,
+        "last_verified_at": None,
+        "repositories": {"1": {"problems": ["WAL segment 000000010000000000000003 is missing."]}},
+    },
     "drill-good": {"cluster": "good", "at": NOW, "passed": True, "passed_at": NOW},
     "drill-old": {"cluster": "old", "at": NOW, "passed": False, "passed_at": LONG_AGO, "faults": ["RTO was 2 h."]},
 }
@@ -94,6 +99,7 @@ def test_inodes_and_shares_are_judged(results: Mapping[str, dict[str, Any]]) -> 
     [
         ("backup_age_seconds", "critical", "The latest backup is"),
         ("backup_verified_seconds", "warning", "was never verified"),
+        ("backup_problems", "warning", "WAL segment 000000010000000000000003 is missing."),
         ("drill_age_seconds", "warning", "that passed was"),
         ("drill_failed", "critical", "RTO was 2 h."),
     ],

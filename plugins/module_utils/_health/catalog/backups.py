@@ -6,7 +6,8 @@
 
 /var/lib/runbook-postgres holds a file for each cluster, readable for everyone and without secrets:
 drill-<cluster>.json, and backup-<cluster>.json with `cluster`, `last_backup_at`, `last_verified_at`,
-`recoverable_from` and `recoverable_to`, each time in ISO 8601 with its offset or null.
+`recoverable_from` and `recoverable_to`, each time in ISO 8601 with its offset or null, and in `repositories` the
+`problems` of each, in sentences.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ class Backup:
     verified_seconds: float | None
     recoverable_from: str | None
     recoverable_to: str | None
+    # What is wrong with backups that are kept and with the WAL between them; how many, and in sentences.
+    problems: int
+    told: str
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,13 @@ def _verified(observed: Observed) -> Iterable[Measure]:
         yield Measure(_or_never(row.verified_seconds), f"A backup of cluster {row.cluster} {told}.", row.cluster)
 
 
+def _problems(observed: Observed) -> Iterable[Measure]:
+    for seen in observed.of(seen_by.BACKUPS):
+        row = seen.row
+        if row.problems:
+            yield Measure(row.problems, f"Backups of cluster {row.cluster} have problems: {row.told}", row.cluster)
+
+
 def _drills(observed: Observed) -> Iterable[Measure]:
     for seen in observed.of(seen_by.DRILLS):
         row = seen.row
@@ -89,6 +96,14 @@ CHECKS = (
         measure=_verified,
         remedy="Verify a backup; one that nobody has read back may be none.",
         levels=Levels(warning=8 * _DAY),
+    ),
+    Check(
+        name="backup_problems",
+        subset="backups",
+        unit="problems",
+        measure=_problems,
+        remedy="Take a full backup now: what is damaged, or from before a gap in the WAL, reaches less far.",
+        levels=Levels(warning=0),
     ),
     Check(
         name="drill_age_seconds",

@@ -48,7 +48,7 @@ def _read(
     for path in _files(directory, kind):
         try:
             interview.observed.add(probe, [Seen(None, row(dict(json.loads(path.read_text())), now))])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             interview.lost(
                 probe.name, None, f"{path} cannot be read ({error}): look at it, it is written anew each time"
             )
@@ -59,6 +59,8 @@ def _files(directory: Path, kind: str) -> Iterator[Path]:
 
 
 def backup(told: Mapping[str, Any], now: datetime) -> Backup:
+    repositories = told.get("repositories", {}).values()
+    problems = [str(problem) for each in repositories for problem in each.get("problems", ())]
     return Backup(
         str(told["cluster"]),
         told.get("last_backup_at"),
@@ -67,6 +69,8 @@ def backup(told: Mapping[str, Any], now: datetime) -> Backup:
         _age(told.get("last_verified_at"), now),
         told.get("recoverable_from"),
         told.get("recoverable_to"),
+        len(problems),
+        " ".join(problems),
     )
 
 

@@ -29,6 +29,16 @@ CASES: list[Case] = [
         cluster="orders",
     ),
     *stepped(
+        "backup_problems",
+        catalog.BACKUPS,
+        "problems",
+        [("warning", 0, 1)],
+        "Backups of cluster orders have problems: WAL segment 3 is missing in repository 1.",
+        object="orders",
+        cluster="orders",
+        told="WAL segment 3 is missing in repository 1.",
+    ),
+    *stepped(
         "drill_age_seconds",
         catalog.DRILLS,
         "passed_seconds",

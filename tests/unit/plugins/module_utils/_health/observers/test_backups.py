@@ -28,7 +28,9 @@ def write(place: Path, name: str, text: object) -> None:
 
 def test_what_is_written_is_read_and_judged(tmp_path: Path) -> None:
     day_ago = (NOW - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    write(tmp_path, "backup-a.json", {"cluster": "a", "last_backup_at": day_ago, "recoverable_to": day_ago})
+    repositories = {"1": {"problems": ["A gap.", "Another."]}, "2": {"problems": ["A third."]}, "3": {}}
+    known = {"recoverable_to": day_ago, "repositories": repositories}
+    write(tmp_path, "backup-a.json", {"cluster": "a", "last_backup_at": day_ago, **known})
     write(tmp_path, "drill-a.json", {"cluster": "a", "passed": False, "passed_at": day_ago, "faults": ["Slow."]})
     write(tmp_path, "drill-b.json", {"cluster": "b", "passed": True})
     write(tmp_path, "other.json", "no json")
@@ -40,6 +42,7 @@ def test_what_is_written_is_read_and_judged(tmp_path: Path) -> None:
     assert 86400 <= age < 87000
     ((_a, never),) = measured["backup_verified_seconds"]
     assert never > 10**9
+    assert measured["backup_problems"] == [("a", 3)]
     assert [name for name, _value in measured["drill_age_seconds"]] == ["a", "b"]
     assert measured["drill_failed"] == [("a", 1)]
 
