@@ -1,6 +1,7 @@
 """The README's quick start, as somebody new to it types it: the example, its addresses edited, and nothing else.
 
-The collection is installed from its tarball, for the oldest ansible-core that it promises to run with.
+The collection is installed from its tarball, for the oldest ansible-core that it promises to run with, whose own
+defaults count. The hosts are bare, and entered as somebody who is not root and may become it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ HOSTS = {
 PRIMARY, SECOND, THIRD, POOLER = HOSTS
 TITLE = "### A cluster from an inventory"
 VAULT_PASSWORD = "opens-the-vault"
+LOGIN = "admin"
 RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 
 # What people do in an editor: of the example's network they make their own, and into the vault goes a password for
@@ -78,8 +80,6 @@ class Newcomer:
                 "LANG": "C.UTF-8",
                 "LC_ALL": "C.UTF-8",
                 "ANSIBLE_NOCOLOR": "1",
-                # As the guide advises who finds it slow.
-                "ANSIBLE_PIPELINING": "1",
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
             stdin=their_end,
@@ -104,10 +104,10 @@ class Newcomer:
         return self.nodes[host].exec(argv, user="postgres", input=sql).stdout.strip()
 
     def through_the_pooler(self, user: str, database: str, sql: str) -> str:
-        """From a host that has the authority's certificate, with a password and nothing else."""
-        node = self.nodes[POOLER]
+        """From a host that has psql and the authority's certificate, with a password and nothing else."""
+        node = self.nodes[PRIMARY]
         node.write("/root/.pgpass", f"*:*:*:{user}:secret of vault_{user}_password\n", mode="0600")
-        where = f"host={node.ip} port=6432 user={user} dbname={database}"
+        where = f"host={self.nodes[POOLER].ip} port=6432 user={user} dbname={database}"
         verified = "sslmode=verify-full sslrootcert=/etc/ssl/postgres/ca.crt"
         return node.exec(["psql", "-XAtq", f"{where} {verified}", "-c", sql]).stdout.strip()
 
@@ -154,7 +154,10 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     for name in ("community.docker", "community.library_inventory_filtering_v1"):
         bring(ansible.collections / "ansible_collections", name)
     write_editor(home / "bin/editor")
-    nodes = booted(list(HOSTS.values()), FIRST_ADDRESS, bare=False)
+    nodes = booted(list(HOSTS.values()), FIRST_ADDRESS, bare=True)
+    for node in nodes.values():
+        node.exec(["useradd", "--create-home", "--shell", "/bin/bash", LOGIN])
+        node.write(f"/etc/sudoers.d/{LOGIN}", f"{LOGIN} ALL=(ALL:ALL) NOPASSWD: ALL\n", mode="0440")
     yield Newcomer(ansible, {host: nodes[name] for host, name in HOSTS.items()})
     for node in nodes.values():
         node.stop()
@@ -174,7 +177,7 @@ def prepared(newcomer: Newcomer) -> Newcomer:
     for line in PREPARING:
         newcomer.types(line)
     # Beside what the reader edits: the way into a container, where others have their ssh.
-    reach = {host: inventory.connection(name) for host, name in HOSTS.items()}
+    reach = {host: {**inventory.connection(name), "ansible_user": LOGIN} for host, name in HOSTS.items()}
     reached = newcomer.ansible.home / "inventory/lab.yml"
     reached.write_text(json.dumps({"all": {"hosts": reach}}), encoding="utf-8")
     return newcomer
