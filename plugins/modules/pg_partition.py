@@ -14,7 +14,7 @@ author:
   - runbook.postgres maintainers (@runbook-postgres)
 description:
   - States which partitions a range-partitioned table should have at any moment. What is missing is made, gaps
-    are filled, and what is past its time is detached or dropped.
+    are filled, and what is past its time is detached, archived or dropped.
   - Existing partitions are recognised by their bounds, whatever their names. Bounds that do not fit the interval
     are respected and reported.
   - Nobody is kept waiting. A partition is made beside its table and attached when complete, which lets reads and

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.partitions import Partitions
 
-MANY, AT_ONCE = 10_000, 500
+MANY, AT_ONCE = 10_000, 100
 MAKE = """
 DO $$ BEGIN FOR n IN {first} .. {last} LOOP
   EXECUTE format('CREATE TABLE t_p%s PARTITION OF t FOR VALUES FROM (%s) TO (%s)', n * 10, n * 10, n * 10 + 10);
@@ -19,7 +19,7 @@ WISH = {"table": "t", "interval": "10", "ahead": 4, "retention": str(MANY * 10),
 def many(partitions: Partitions) -> Partitions:
     partitions.run("CREATE TABLE t (k bigint NOT NULL PRIMARY KEY) PARTITION BY RANGE (k)")
     for first in range(0, MANY, AT_ONCE):
-        # One transaction may lock only so many.
+        # One transaction may lock only so many, and looks at all it has made with each that it makes.
         partitions.run(MAKE.format(first=first, last=first + AT_ONCE - 1))
     # Four partitions are ahead of it.
     partitions.run("INSERT INTO t VALUES (99950)")
