@@ -628,9 +628,10 @@ ansible_facts:
               contains:
                 backups:
                   description:
-                    - For each cluster its latest backup and verification, and what can be recovered. Null is never.
+                    - For each cluster its latest backup and verification, what can be recovered, and how many problems
+                      its backups have, in sentences as C(told). Null is never.
                     - Keys are C(cluster), C(last_backup_at), C(backup_seconds), C(last_verified_at),
-                      C(verified_seconds), C(recoverable_from), C(recoverable_to).
+                      C(verified_seconds), C(recoverable_from), C(recoverable_to), C(problems), C(told).
                   returned: when answered
                   type: list
                   elements: dict
