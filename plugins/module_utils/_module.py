@@ -42,9 +42,14 @@ class Module:
         self.params: dict[str, Any] = self._ansible.params
 
     def __enter__(self) -> Module:
-        if self._needs_driver and DRIVER_MISSING is not None:
-            self._ansible.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_MISSING)
+        if self._needs_driver:
+            self.require_driver()
         return self
+
+    def require_driver(self) -> None:
+        """For a module that needs it for some of what it does only."""
+        if DRIVER_MISSING is not None:
+            self._ansible.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_MISSING)
 
     def session(self, settings: Mapping[str, str] | None = None, database: str | None = None) -> Session:
         """A connection by the module's options, or to another database of that server; in check mode the server

@@ -246,6 +246,7 @@ attributes:
     description: Shows the backups of the series before and after.
     support: full
 notes:
+  - C(psycopg2) is needed for O(method=logical) only.
   - One run at a time writes backups of a database to a directory; a second one is refused.
   - While a run is at work the file C(.<id>.progress.json) in O(destination) says once in a second how far it is;
     M(runbook.postgres.pg_backup_info) returns it.
@@ -410,6 +411,7 @@ compression_ratio:
   type: float
 """
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LOGICAL, PHYSICAL
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import LOGICAL_OPTIONS
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import backed_up
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.verified import verified
@@ -421,11 +423,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Re
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 
 # What makes it so, by method and state.
-METHODS = {"logical": {"present": backed_up, "verified": verified}, "physical": {"present": copied}}
+METHODS = {LOGICAL: {"present": backed_up, "verified": verified}, PHYSICAL: {"present": copied}}
 
 OPTIONS = {
     **CONNECTION_OPTIONS,
-    "method": {"type": "str", "choices": list(METHODS), "default": "logical"},
+    "method": {"type": "str", "choices": list(METHODS), "default": LOGICAL},
     "state": {"type": "str", "choices": ["present", "verified"], "default": "present"},
     **SHARED_OPTIONS,
     **LOGICAL_OPTIONS,
@@ -434,10 +436,13 @@ OPTIONS = {
 
 
 def main() -> None:
-    with Module(OPTIONS) as module:
+    # pgBackRest talks to servers by itself, and a host that keeps repositories may have no driver.
+    with Module(OPTIONS, driver=False) as module:
         method, state = module.params["method"], module.params["state"]
         if state not in METHODS[method]:
             raise Refused(f"state is {state}, which method {method} does not have: give present.")
+        if method == LOGICAL:
+            module.require_driver()
         METHODS[method][state](module)
 
 

@@ -81,3 +81,12 @@ def test_a_module_that_needs_no_driver_runs_without_it(
     with patch_module_args({}), pytest.raises(SystemExit), Module(OPTIONS, driver=False) as module:
         module.report(changed=True)
     assert json.loads(capsys.readouterr().out)["changed"] is True
+
+
+def test_a_module_that_needs_it_for_some_of_what_it_does_says_so_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_module, "DRIVER_MISSING", "Traceback: no module named psycopg2")
+    with patch_module_args({}), pytest.raises(SystemExit), Module(OPTIONS, driver=False) as module:
+        module.require_driver()
+    assert "psycopg2" in json.loads(capsys.readouterr().out)["msg"]
