@@ -16,6 +16,7 @@ description:
   - Members without a pending restart are left alone. Standbys go first and the primary last, and only where it may;
     where a setting is lowered of which no standby may have less than its primary, the primary goes first.
   - What would leave a standby with less than its primary is held back, with the reason.
+  - While a base backup runs from a member that is to restart nothing restarts, since it would be lost.
 positional: _input
 options:
   _input:
@@ -66,6 +67,7 @@ def member(name: str, told: Mapping[str, Any]) -> Member:
         seen["role"] == "primary",
         waiting,
         settings,
+        backups=seen.get("backups") or (),
         called=seen.get("called"),
         required=seen.get("required", 0),
         confirming=frozenset(seen.get("confirming") or ()),

@@ -16,7 +16,8 @@ description:
   - Restarts the server of a Debian instance if a setting waits for that, and only then.
   - Before it stops, PostgreSQL reads the configuration it is to start with, and a checkpoint is made. Afterwards the
     module waits until connections are taken, until a standby streams again, and until the standbys that streamed from
-    the server do so again.
+    the server, each by its slot, do so again.
+  - A server from which a base backup runs is not restarted, since the backup would be lost.
   - One server is all it knows. The playbook C(runbook.postgres.restart) knows the order.
   - Needs the rights of root on the managed host, and no password.
 options:
@@ -69,6 +70,11 @@ role:
   description: Whether the server is a V(primary) or a V(standby).
   type: str
   returned: always
+backups:
+  description: Where the base backups go that run from the server. With any it is refused to restart it.
+  type: list
+  elements: str
+  returned: always
 called:
   description: Under which name a standby streams from its upstream, null of a primary.
   type: str
@@ -89,6 +95,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.restarting import (
     ask,
     refuse_another_role,
+    refuse_during_a_backup,
     restart,
     running_instance,
 )
@@ -107,15 +114,17 @@ def main() -> None:
         instance = running_instance(module.params["version"], module.params["instance"])
         server = ask(instance)
         refuse_another_role(instance.title, server, module.params["role"])
-        module.report(
-            changed=bool(server.waiting),
-            role=server.role,
-            waiting=server.waiting,
-            called=server.called,
-            required=server.required,
-            confirming=server.confirming,
-            diff=diff(server.waiting),
-        )
+        found = {
+            "role": server.role,
+            "waiting": server.waiting,
+            "backups": list(server.backups),
+            "called": server.called,
+            "required": server.required,
+            "confirming": server.confirming,
+        }
+        module.report(**found)
+        refuse_during_a_backup(instance.title, server)
+        module.report(**found, changed=bool(server.waiting), diff=diff(server.waiting))
         if server.waiting and not module.check_mode:
             restart(instance, server, float(module.params["timeout"]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,37 @@ def test_a_server_that_does_not_come_back_ends_it(trio: Trio, restart: Restart) 
     assert trio.restarted(before) == [STANDBYS[0]]
     restart(restart_primary=True)
     assert trio.restarted(before) == [*STANDBYS, PRIMARY]
+
+
+def test_who_copies_once_is_neither_broken_off_nor_waited_for(trio: Trio, restart: Restart) -> None:
+    """A base backup is let end; whoever receives WAL for itself need not come back."""
+    source, node = trio.clusters[STANDBYS[0]], trio.clusters[STANDBYS[1]].node
+    trio.clusters[STANDBYS[1]].write_passfile(source)
+    way = f"host={source.node.ip} port={source.port} user=postgres"
+    trio.configure(max_connections=source.psql("SHOW max_connections"), shared_buffers="56MB")
+    before = trio.began()
+    with copying(node, source, "backup", ["pg_basebackup", f"--dbname={way}", "--max-rate=32k", "--pgdata=/tmp/copy"]):
+        for check in (True, False):
+            with pytest.raises(AssertionError, match=f"A base backup runs from {STANDBYS[0]} to {node.ip}"):
+                restart(check=check)
+    assert trio.restarted(before) == []
+    receiver = ["pg_receivewal", f"--dbname={way}", "--no-loop", "--directory=/tmp"]
+    with copying(node, source, "streaming", receiver):
+        restart(restart_timeout=120)
+        assert trio.restarted(before) == STANDBYS
+
+
+@contextmanager
+def copying(node: Node, source: Cluster, state: str, argv: list[str]) -> Iterator[None]:
+    """A program that takes something from `source`, from when it does until it is stopped."""
+    unit = ["systemd-run", "--quiet", "--collect", "--unit=copying", "--uid=postgres"]
+    node.exec(
+        [*unit, "--setenv=HOME=/var/lib/postgresql", f"/usr/lib/postgresql/{source.version}/bin/{argv[0]}", *argv[1:]]
+    )
+    sql = "SELECT application_name || ' ' || state FROM pg_stat_replication"
+    try:
+        wait_until(f"{argv[0]} copies", lambda: f"{argv[0]} {state}" in source.psql(sql).splitlines(), bound=60)
+        yield
+    finally:
+        # The receiver ended with its server.
+        node.exec(["systemctl", "stop", "copying"], check=False)

@@ -53,6 +53,8 @@ class Member:
     waiting: Mapping[str, Waiting] | None
     # Values that run, where they are known.
     settings: Mapping[str, int] = field(default_factory=dict)
+    # Where the base backups go that run from it.
+    backups: Sequence[str] = ()
     # Under which name a standby streams.
     called: str | None = None
     # Of a primary: how many standbys confirm a commit, and the names of those that could now.
@@ -85,6 +87,20 @@ class RestartPlan:
 
 def plan(members: Sequence[Member], *, allow_primary: bool) -> RestartPlan:
     """For the members of one cluster."""
+    made = _plan(members, allow_primary=allow_primary)
+    broken = [each for each in members if each.name in made.order and each.backups]
+    if broken:
+        sentences = (f"{backup_runs(each.name, each.backups)}: let it end, and run this again." for each in broken)
+        return RestartPlan(refusals=tuple(sentences))
+    return made
+
+
+def backup_runs(source: str, to: Sequence[str]) -> str:
+    """Which a restart would break, however far it got."""
+    return f"A base backup runs from {source} to {', '.join(to)} and would be lost with a restart"
+
+
+def _plan(members: Sequence[Member], *, allow_primary: bool) -> RestartPlan:
     primaries = [each for each in members if each.primary]
     if len(primaries) > 1:
         names = " and ".join(each.name for each in primaries)

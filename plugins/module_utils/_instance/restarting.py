@@ -15,6 +15,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._command import P
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._instance import observe as instances
+from ansible_collections.runbook.postgres.plugins.module_utils._instance.restart import backup_runs
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.service import control
 from ansible_collections.runbook.postgres.plugins.module_utils._synchronous import required_standbys
 
@@ -30,8 +31,11 @@ SELECT json_build_object(
                            ORDER BY f.seqno DESC LIMIT 1))), '{}')
               FROM pg_settings AS s WHERE s.pending_restart),
   'upstream', (SELECT status FROM pg_stat_wal_receiver),
-  'streaming', (SELECT coalesce(json_agg(application_name ORDER BY application_name), '[]')
-                FROM pg_stat_replication WHERE state = 'streaming'),
+  'streaming', (SELECT coalesce(json_agg(s.slot_name ORDER BY s.slot_name), '[]')
+                FROM pg_stat_replication AS r JOIN pg_replication_slots AS s ON s.active_pid = r.pid
+                WHERE r.state = 'streaming' AND s.slot_type = 'physical' AND NOT s.temporary),
+  'backups', (SELECT coalesce(json_agg(DISTINCT coalesce(host(client_addr), 'this host')), '[]')
+              FROM pg_stat_replication WHERE state = 'backup'),
   'called', CASE WHEN pg_is_in_recovery() THEN coalesce(
                 substring(current_setting('primary_conninfo') FROM 'application_name *= *''?([^'' ]+)'),
                 nullif(current_setting('cluster_name'), ''), 'walreceiver') END,
@@ -48,8 +52,11 @@ class Server:
     role: str
     waiting: dict[str, dict[str, Any]]
     receives: bool
-    # Names of the standbys that stream from it.
+    # Slots of the standbys that stream from it. What has none of its own, as a copy has that is made once, need not
+    # come back.
     streaming: frozenset[str]
+    # Where the base backups go that run from it.
+    backups: tuple[str, ...] = ()
     # Under which name a standby streams; None of a primary.
     called: str | None = None
     # How many standbys have to confirm a commit, and the names of those that could now.
@@ -73,6 +80,7 @@ def ask(instance: instances.Instance, seconds: float = 30.0) -> Server:
         told["waiting"],
         told["upstream"] == "streaming",
         frozenset(told["streaming"]),
+        tuple(told["backups"]),
         told["called"],
         0 if told["role"] == "standby" else required_standbys(told["synchronous_standby_names"]),
         told["confirming"],
@@ -86,6 +94,11 @@ def refuse_another_role(title: str, server: Server, expected: str | None) -> Non
             f"Instance {title} is a {server.role} by now and was to be restarted as a {expected}, so that it was not "
             "stopped: run this again, which asks anew who is what."
         )
+
+
+def refuse_during_a_backup(title: str, server: Server) -> None:
+    if server.waiting and server.backups:
+        raise Refused(f"{backup_runs(f'instance {title}', server.backups)}: let it end, and run this again.")
 
 
 def restart(instance: instances.Instance, before: Server, seconds: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.restart import (
@@ -42,6 +44,21 @@ def member(name: str, waiting: dict[str, Waiting] | None, *, primary: bool = Fal
 )
 def test_order(members: list[Member], allow: bool, order: tuple[str, ...]) -> None:
     assert plan(members, allow_primary=allow).order == order
+
+
+def test_nothing_restarts_while_a_base_backup_would_be_lost() -> None:
+    members = [member("a", PLAIN, primary=True), replace(member("b", PLAIN), backups=("10.0.0.9",)), member("c", PLAIN)]
+    made = plan(members, allow_primary=True)
+    assert (made.order, made.held) == ((), ())
+    assert made.refusals == (
+        "A base backup runs from b to 10.0.0.9 and would be lost with a restart: let it end, and run this again.",
+    )
+
+
+def test_a_backup_from_who_does_not_restart_is_in_nobodys_way() -> None:
+    primary = replace(member("a", PLAIN, primary=True), backups=("10.0.0.9",))
+    made = plan([primary, member("b", PLAIN)], allow_primary=False)
+    assert (made.order, made.refusals) == (("b",), ())
 
 
 def test_a_primary_that_may_not_is_held_with_the_way_out() -> None:

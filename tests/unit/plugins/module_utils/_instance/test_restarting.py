@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._instance.restarting import Server, refuse_another_role
+from ansible_collections.runbook.postgres.plugins.module_utils._instance.restarting import (
+    Server,
+    refuse_another_role,
+    refuse_during_a_backup,
+)
 
 WAITING: dict[str, dict[str, Any]] = {"shared_buffers": {"running": "16384", "wanted": "32768"}}
 
@@ -35,3 +39,11 @@ def test_a_standby_that_was_promoted_meanwhile_is_not_restarted() -> None:
 )
 def test_one_that_is_what_it_was_is(role: str, waiting: dict[str, dict[str, Any]], expected: str | None) -> None:
     refuse_another_role("15/main", server(role, waiting), expected)
+
+
+def test_a_base_backup_is_not_broken_off() -> None:
+    copied = Server("primary", WAITING, receives=False, streaming=frozenset(), backups=("10.0.0.9",))
+    with pytest.raises(Refused, match="A base backup runs from instance 15/main"):
+        refuse_during_a_backup("15/main", copied)
+    refuse_during_a_backup("15/main", server("primary", WAITING))
+    refuse_during_a_backup("15/main", Server("primary", {}, receives=False, streaming=frozenset(), backups=("x",)))
