@@ -22,7 +22,8 @@ POOLER = "site-pool1"
 PASSWORDS = {"app": 'un peu d\'été "quoted"', "monitoring": "watching-9f"}
 
 VARIABLES: dict[str, Any] = {
-    "provision_settings": {"max_connections": 60, "log_min_duration_statement": "2s"},
+    # Of all that is said to the servers they keep a log, in which no password may be.
+    "provision_settings": {"max_connections": 60, "log_min_duration_statement": "2s", "log_statement": "all"},
     "provision_roles": [
         {"name": "app", "password": PASSWORDS["app"]},
         {"name": "reading", "login": False, "connection_limit": 10},

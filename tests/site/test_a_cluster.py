@@ -5,10 +5,14 @@ The tests are one story, in this order, on the same nodes: building a cluster fo
 
 from __future__ import annotations
 
+from typing import Any
+
+import psycopg2
 import pytest
 
 from lab.waiting import wait_until
 from tests.site.conftest import PASSWORDS, POOLER, SERVERS, Site
+from tests.site.hiding import found, told
 from tests.site.playing import Run, first_difference
 
 NOTHING_DIFFERS: list[tuple[str, str, str]] = []
@@ -162,12 +166,43 @@ def test_what_is_lowered_keeps_no_standby_from_starting(site: Site) -> None:
 
 
 def test_no_password_is_readable_anywhere(site: Site, built: Run) -> None:
-    """Neither in what the run said, nor in a file that others than its owner may read."""
-    for password in PASSWORDS.values():
-        assert password not in built.output
-        for node in site.nodes.values():
-            search = ["grep", "-rlF", "--", password, "/etc", "/var/log", "/tmp", "/root"]
-            assert node.exec(search, check=False).stdout == ""
+    """Neither in what the run said, nor in any file, log or journal: also not after it became another."""
+    new = 'l\'hiver "à venir"'
+    app, *others = site.variables["provision_roles"]
+    site.write(provision_roles=[{**app, "password": new}, *others])
+    rotated = site.play("--diff")
+    assert rotated.returncode == 0, rotated.failures
+    (place,) = rotated.changed
+    assert place.endswith(f"Roles / {SERVERS[0]}")
+    assert refusal(site, new) == ""
+    assert "authentication failed" in refusal(site, PASSWORDS["app"])
+    for password in (*PASSWORDS.values(), new):
+        assert not told(password, built.output + rotated.output)
+        assert {name: found(password, node) for name, node in site.nodes.items()} == {name: [] for name in site.nodes}
+
+
+def refusal(site: Site, password: str) -> str:
+    """Why app is not let in through the pooler; nothing when it is."""
+    where: dict[str, Any] = {
+        "host": site.nodes[POOLER].ip,
+        "port": 6432,
+        "dbname": "shop",
+        "user": "app",
+        "sslmode": "require",
+    }
+    try:
+        psycopg2.connect(**where, password=password, connect_timeout=10).close()
+    except psycopg2.OperationalError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.usefixtures("built")
+def test_the_servers_would_have_told(site: Site) -> None:
+    """They keep a log of statements, and it is looked into: what is not hidden is found."""
+    site.psql(SERVERS[0], "ALTER ROLE reading PASSWORD 'qu''on le \"voie\"'")
+    shown = found('qu\'on le "voie"', site.nodes[SERVERS[0]])
+    assert [path for path in shown if path.startswith("/var/log/postgresql/")]
 
 
 @pytest.mark.usefixtures("built")
