@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +37,7 @@ VARIABLES: dict[str, Any] = {
 
 
 # Kills, and standbys that come and go under load, take longer than all the rest together.
-LONG = ("test_c_interrupted", "test_e_replicas", "test_f_backups", "test_g_two_clusters")
+LONG = ("test_c_interrupted", "test_e_replicas", "test_f_backups", "test_g_two_clusters", "test_h_no_room")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,12 +80,16 @@ class Site:
         return self.nodes[name].exec(argv, user="postgres", input=sql).stdout.strip()
 
 
-def booted(names: Sequence[str], first_address: int, *, bare: bool) -> dict[str, Node]:
-    """A node of each name, all at once."""
+def booted(
+    names: Sequence[str], first_address: int, *, bare: bool, tmpfs: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, Node]:
+    """A node of each name, all at once; `tmpfs` has what is mounted on some of them."""
     network = networks.ensure()
 
     def boot(place: int) -> Node:
-        return Node.start(names[place], RELEASE, bare=bare, network=network, ip=networks.address(first_address + place))
+        mounted = (tmpfs or {}).get(names[place])
+        address = networks.address(first_address + place)
+        return Node.start(names[place], RELEASE, bare=bare, network=network, ip=address, tmpfs=mounted)
 
     with ThreadPoolExecutor(max_workers=len(names)) as pool:
         return dict(zip(names, pool.map(boot, range(len(names))), strict=True))

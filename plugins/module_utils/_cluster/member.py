@@ -77,6 +77,12 @@ class Member:
         return self.running and self.role == "primary"
 
     @property
+    def streams(self) -> bool:
+        """A running standby that another member sends WAL to."""
+        upstream = self.instance.get("upstream") or {}
+        return self.running and self.role == "standby" and upstream.get("status") == "streaming"
+
+    @property
     def system_identifier(self) -> str | None:
         return self.instance.get("system_identifier")
 

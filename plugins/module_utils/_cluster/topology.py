@@ -158,6 +158,7 @@ def _result(
                 "upstream": None if name == decision.primary else wanted.upstreams.get(name, decision.primary),
                 "member": member_name(name),
                 "address": addresses.get(name, name),
+                "streams": member.streams,
                 "refusal": decision.refusals.get(name) or _unseen(member, reasons),
             }
             for name, member in by_name.items()

@@ -233,6 +233,12 @@ def test_who_will_serve_reads_is_known_before_it_does() -> None:
     assert first["read_hosts"] == second["read_hosts"] == ["b", "c"]
 
 
+def test_who_streams_is_told() -> None:
+    nodes = {"a": primary(), "b": streaming(), "c": standby(), "d": bare(), "e": None, "f": stopped("standby")}
+    told = {name: node["streams"] for name, node in decide(cluster(nodes))["nodes"].items()}
+    assert told == {"a": False, "b": True, "c": False, "d": False, "e": False, "f": False}
+
+
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
