@@ -1,7 +1,8 @@
-"""`make demo`: a cluster built from an inventory, under load through its pooler, and its health report."""
+"""`make demo`: a cluster built from an inventory, under load through its pooler, its health report, and a drill."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,10 +19,12 @@ from lab.errors import LabError  # noqa: E402
 from lab.nodes import Node  # noqa: E402
 
 RELEASE = 12
-NODES = {"demo-pg1": 11, "demo-pg2": 12, "demo-pg3": 13, "demo-pool1": 14}  # as in inventories/demo
-POOLER = "demo-pool1"
+SERVERS = {"demo-pg1": 11, "demo-pg2": 12, "demo-pg3": 13}
+POOLER, KEEPER = "demo-pool1", "demo-backup1"
+NODES = {**SERVERS, POOLER: 14, KEEPER: 15}  # as in inventories/demo
 CLIENT = "demo-pg3"  # has pgbench, which comes with the server; here it plays an application
 REPORTS = ROOT / "build" / "health"
+DRILLS = ROOT / "build" / "drills"
 SECRETS = ROOT / ".lab" / "demo"
 LOAD_SECONDS, LOAD_CLIENTS = 20, 8
 
@@ -43,7 +46,11 @@ def boot() -> None:
         return Node.start(name, RELEASE, bare=True, network=network, ip=networks.address(NODES[name]))
 
     with ThreadPoolExecutor(max_workers=len(absent)) as pool:
-        list(pool.map(start, absent))
+        nodes = list(pool.map(start, absent))
+    # Their names are known to each other, as a provider's DNS has it.
+    known = "".join(f"{networks.address(number)} {name}\n" for name, number in NODES.items())
+    for node in nodes:
+        node.exec(["tee", "--append", "/etc/hosts"], input=known)
 
 
 def play(playbook: str, *words: str) -> Iterator[str]:
@@ -69,15 +76,21 @@ def play(playbook: str, *words: str) -> Iterator[str]:
     yield f"exit code {process.returncode}"
 
 
-def build() -> None:
-    """Site, told by its recap; all it said only when it failed."""
-    began = time.monotonic()
-    said = list(play("site"))
+def done(playbook: str, *words: str) -> list[str]:
+    """What it said; shown whole only when it failed."""
+    said = list(play(playbook, *words))
     if said[-1] != "exit code 0":
         say("".join(said[:-1]))
-        raise LabError("The cluster was not built; what the playbook said is above.")
+        raise LabError(f"Playbook {playbook} failed; what it said is above.")
+    return said[:-1]
+
+
+def build() -> None:
+    """Site, told by its recap."""
+    began = time.monotonic()
+    said = done("site")
     recap = next(place for place, line in enumerate(said) if line.startswith("PLAY RECAP"))
-    say("".join(said[recap:-1]).rstrip())
+    say("".join(said[recap:]).rstrip())
     say(f"Done after {time.monotonic() - began:.0f} s")
 
 
@@ -101,7 +114,7 @@ def load() -> None:
 
 def report() -> None:
     """Run the health playbook, and print what it wrote of each node."""
-    pages = [REPORTS / f"{name}.txt" for name in NODES if name != POOLER]
+    pages = [REPORTS / f"{name}.txt" for name in SERVERS]
     for page in pages:
         page.unlink(missing_ok=True)
     said = "".join(play("health", "-e", f"health_report_dir={REPORTS}"))
@@ -112,12 +125,31 @@ def report() -> None:
         say(page.read_text())
 
 
+def drill() -> None:
+    """A backup, restored where it was never taken, and what that took."""
+    done("backup_physical")
+    words = [f"drill_host={KEEPER}", "drill_packages=true", f"drill_report_dir={DRILLS}"]
+    DRILLS.mkdir(parents=True, exist_ok=True)
+    before = set(DRILLS.glob("*.json"))
+    done("drill", *(word for each in words for word in ("-e", each)))
+    [path] = set(DRILLS.glob("*.json")) - before
+    held = json.loads(path.read_text(encoding="utf-8"))
+    promised = {name: each / 60 for name, each in held["objectives"].items()}
+    say(f"Backup {held['backup']['label']}, restored on {held['host']} and replayed to {held['stopped_at_lsn']}:")
+    say(f"  RTO {held['rto_seconds']:.1f} s until it answered (objective {promised['rto_seconds']:.0f} min)")
+    say(f"  RPO {held['rpo_seconds']:.1f} s would have been lost (objective {promised['rpo_seconds']:.0f} min)")
+    for check in held["checks"]:
+        say(f"  {'passed' if check['passed'] else 'FAILED'}: {check['name']}")
+    say(f"  The page: {path.with_suffix('.html').relative_to(ROOT)}")
+
+
 def main() -> None:
     boot()
     build()
     load()
     report()
-    say("Read what another run would change:")
+    drill()
+    say("\nRead what another run would change:")
     say("  .venv/bin/ansible-playbook -i inventories/demo runbook.postgres.site --check --diff")
     say("Connect as the application does, through PgBouncer, with the certificate verified:")
     say(f"  .venv/bin/python -m lab shell {CLIENT}")
