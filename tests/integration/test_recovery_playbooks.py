@@ -58,6 +58,7 @@ def test_in_an_emergency_all_that_can_be_read_comes_back(ledger: Backed, tmp_pat
     asked: dict[str, Any] = {
         "emergency_host": node.name,
         "emergency_checks": [{"name": "ledger", "query": "SELECT count(*) = 102 FROM ledger"}],
+        "postgres_hosts": [node.name, "another"],
     }
     code, text = play(tmp_path, "emergency_restore", node, check=True, **asked)
     assert code == 0, text
@@ -65,6 +66,9 @@ def test_in_an_emergency_all_that_can_be_read_comes_back(ledger: Backed, tmp_pat
     code, text = play(tmp_path, "emergency_restore", node, **asked)
     assert code == 0, text
     assert "Its data is sound." in text
+    # What is to be done about its standbys is a command to be copied.
+    assert "replication_rebuild" in text
+    assert "another" in text
     assert cluster.psql("SELECT count(*) FROM ledger") == "102"
     assert len(ledger.aside) == 1
     kept = node.exec(["find", "/var/lib/runbook-postgres/emergency", "-type", "f"]).stdout
