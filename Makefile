@@ -24,7 +24,7 @@ lab: engine setup ## Docker engine and the lab's images (RELEASES="11 12 13")
 	@$(PYTHON) -m lab image $(RELEASES)
 
 .PHONY: demo
-demo: engine setup ## Build a cluster in containers, put it under load, print its health report
+demo: engine setup ## Build a cluster in containers, put it under load, print its health report, hold a drill
 	@$(PYTHON) -m lab image 12
 	@$(PYTHON) tools/demo.py
 

@@ -100,7 +100,9 @@ def load() -> None:
     if client is None:
         raise LabError(f"Node {CLIENT} does not run; 'make demo' boots it.")
     say(f"\nRunning pgbench through PgBouncer: {LOAD_CLIENTS} clients for {LOAD_SECONDS} s")
-    secret = f"{networks.address(NODES[POOLER])}:6432:*:shop:{(SECRETS / 'app.password').read_text().strip()}\n"
+    # A password that was made by chance may hold what means something in that file.
+    password = (SECRETS / "app.password").read_text().strip().replace("\\", "\\\\").replace(":", "\\:")
+    secret = f"{networks.address(NODES[POOLER])}:6432:*:shop:{password}\n"
     client.write("/root/.pgpass", secret, mode="0600")
     options = "sslmode=verify-full sslrootcert=/etc/ssl/postgres/ca.crt"
     target = f"host={networks.address(NODES[POOLER])} port=6432 user=shop dbname=shop {options}"
