@@ -70,7 +70,7 @@ def member(name: str, told: Mapping[str, Any]) -> Member:
         backups=seen.get("backups") or (),
         called=seen.get("called"),
         required=seen.get("required", 0),
-        confirming=frozenset(seen.get("confirming") or ()),
+        confirming=tuple(seen.get("confirming") or ()),
     )
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +43,11 @@ def unmounted(*places: Path | str | None) -> str | None:
 
 def missing(place: Path, fstab: Path = _FSTAB, units: Path = _UNITS, mounted: Path = _MOUNTED) -> Missing | None:
     """The file system that is to hold `place` and is not there; None where nothing is amiss."""
-    wanted = {each.mount: each for each in _wanted(fstab, units)}
+    there = {Path(_plain(line.split()[4])) for line in _text(mounted).splitlines() if len(line.split()) > 4}
+    wanted = {each.mount: each for each in _wanted(fstab, units, there)}
     if not wanted:
         return None
     real = _real(place)
-    there = {Path(_plain(line.split()[4])) for line in _text(mounted).splitlines() if len(line.split()) > 4}
     for directory in (real, *real.parents):
         # What is mounted counts as it is, whatever is missing above it.
         if directory in there:
@@ -57,14 +57,17 @@ def missing(place: Path, fstab: Path = _FSTAB, units: Path = _UNITS, mounted: Pa
     return None
 
 
-def _wanted(fstab: Path, units: Path) -> Iterator[Missing]:
+def _wanted(fstab: Path, units: Path, there: Container[Path]) -> Iterator[Missing]:
+    """What is mounted is not looked at: a file system whose server is gone would hold us for ever."""
     for line in _text(fstab).splitlines():
         fields = line.split()
         if len(fields) > 1 and not fields[0].startswith("#") and fields[1].startswith("/"):
-            yield Missing(_real(Path(_plain(fields[1]))), fstab)
+            mount = Path(_plain(fields[1]))
+            if mount not in there:
+                yield Missing(_real(mount), fstab)
     for unit in sorted(units.glob("*.mount")) if units.is_dir() else ():
         found = _WHERE.findall(_text(unit))
-        if found:
+        if found and Path(found[-1]) not in there:
             yield Missing(_real(Path(found[-1])), unit)
 
 

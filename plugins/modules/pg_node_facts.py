@@ -118,8 +118,9 @@ ansible_facts:
             - C(role) is V(primary) or V(standby) as the running server says, or as which a stopped one would start;
               null where a running server does not say. C(in_recovery), C(receive_lsn), C(replay_lsn), C(current_lsn),
               C(upstream), C(streaming), C(slots), C(oldest_wal) (where the WAL that it keeps begins), C(restores)
-              (whether it has a C(restore_command)), C(settings), C(pending_restart) and C(server_version_num) are the
-              running server's; of a stopped one the position comes from its control data.
+              (whether it has a C(restore_command)), C(awaits_wal) (whether it has replayed all that it has),
+              C(settings), C(pending_restart) and C(server_version_num) are the running server's; of a stopped one the
+              position comes from its control data.
             - C(problem) is a sentence where something is wrong, else null. Something is where nothing is there and
               C(/etc/fstab) or a unit of systemd has a file system for that place which is not mounted.
           returned: always

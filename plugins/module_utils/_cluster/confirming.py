@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Whether the standbys that commits are to wait for can be there, and can log in: from the inventory alone."""
+"""Whether the standbys that commits are to wait for can be there: from the inventory alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 SYNCHRONOUS = "replication_synchronous"
-CREDENTIALS, PASSWORD = "replication_credentials", "replication_password"
 
 Inventory = Mapping[str, Mapping[str, Any]]
 
@@ -19,12 +18,6 @@ def refusals(cluster: str, servers: Sequence[str], inventory: Inventory) -> Iter
     """A sentence for each wish that no run could fulfil, with the hosts that have it."""
     for sentence, hosts in _with_hosts(servers, inventory).items():
         yield f"{SYNCHRONOUS} of cluster {cluster} ({', '.join(hosts)}) {sentence}"
-    without = [name for name in servers if _lacks_password(inventory.get(name, {}))]
-    if without:
-        yield (
-            f"{CREDENTIALS} of cluster {cluster} ({', '.join(without)}) is passfile and there is no {PASSWORD}: "
-            "set it, in a vault, or let certificates do."
-        )
 
 
 def _with_hosts(servers: Sequence[str], inventory: Inventory) -> dict[str, list[str]]:
@@ -37,6 +30,8 @@ def _with_hosts(servers: Sequence[str], inventory: Inventory) -> dict[str, list[
 
 
 def _unfit(wish: Mapping[str, Any], servers: Sequence[str]) -> Iterator[str]:
+    if wish.get("mode", "none") == "none":
+        return
     named = wish.get("standbys") or servers
     if isinstance(named, str) or not isinstance(named, Sequence):
         return
@@ -45,13 +40,8 @@ def _unfit(wish: Mapping[str, Any], servers: Sequence[str]) -> Iterator[str]:
         yield f"names {', '.join(strange)}, which postgres_hosts does not: choose of {', '.join(servers)}."
     count = wish.get("count", 1)
     most = min(len(set(named)), len(servers) - 1)
-    if wish.get("mode", "none") != "none" and str(count).isdigit() and int(count) > most:
+    if str(count).isdigit() and int(count) > most:
         yield (
             f"has commits wait for {count} standbys and there can be {most}, so that every commit would wait for ever: "
             "lower count, or add standbys."
         )
-
-
-def _lacks_password(variables: Mapping[str, Any]) -> bool:
-    # One that is there and has no value yet is a template that is filled in later.
-    return variables.get(CREDENTIALS) == "passfile" and variables.get(PASSWORD, "") == ""

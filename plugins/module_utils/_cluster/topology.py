@@ -98,10 +98,10 @@ def _around(primary: Member, members: Sequence[Member], wanted: wishes.Wishes) -
 
 def _follow(decision: Decision, member: Member, refusal: str | None, gone: str | None, wanted: wishes.Wishes) -> None:
     """A node with data; one that is named for rebuild and can follow is not rebuilt, or it would be with each run."""
-    # From its files alone one does not see all the WAL that a stopped server has, nor where else it may get it from.
-    if gone is not None and member.running and member.instance.get("restores") is False:
-        refusal = refusal or gone
-    if member.name in wanted.rebuild and (refusal or gone):
+    # One that is stopped, or has yet to replay what it has, may have more than it says; one that restores gets more.
+    lost = member.running and member.instance.get("awaits_wal") is True and member.instance.get("restores") is False
+    refusal = refusal or (gone if lost else None)
+    if refusal is not None and member.name in wanted.rebuild:
         decision.tasks[member.name] = "rebuild"
     elif refusal is None:
         decision.tasks[member.name] = "standby"

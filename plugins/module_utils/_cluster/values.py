@@ -25,12 +25,17 @@ def unfit(
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
     for host in hosts:
         for name, value in inventory[host].items():
-            if name in options and value is not None:
+            if name in options and value is not None and not _switches_off(value, options[name]):
                 complaint = "; ".join(_complaints(name, value, options[name]))
                 if complaint:
                     where[name, complaint].append(host)
     for (name, complaint), several in where.items():
         yield f"Variable {name} ({', '.join(several)}) has a value that no role can take: {complaint}."
+
+
+def _switches_off(value: Any, option: Option) -> bool:
+    """Nothing where a group says something, as INI has to write it."""
+    return value == "" and option.get("type") in ("list", "dict")
 
 
 def _complaints(name: str, value: Any, option: Option) -> list[str]:

@@ -53,7 +53,7 @@ def observe(wish: Wish) -> Found:
         (_debian.bin_directory(wish.version) / "initdb").exists(),
         read_mark(mark_path(wish)),
         instances.log_end(wish.version, wish.name),
-        unmounted(data, wish.wal_directory),
+        None if instance.configuration is not None else unmounted(data, wish.wal_directory),
     )
     return replace(found, traits=_traits(wish, found)) if found.exists and found.pg_version else found
 

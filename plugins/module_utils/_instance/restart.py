@@ -59,7 +59,7 @@ class Member:
     called: str | None = None
     # Of a primary: how many standbys confirm a commit, and the names of those that could now.
     required: int = 0
-    confirming: frozenset[str] = frozenset()
+    confirming: Sequence[str] = ()
 
     def moves(self, name: str) -> int:
         """Whether a restart raises (1) or lowers (-1) it."""
@@ -155,7 +155,7 @@ def _sparing(result: RestartPlan, members: Sequence[Member], primary: Member) ->
     needed = {each.name for each in members if each.called in primary.confirming}
     told = [
         f"{name} waits on: a commit on {primary.name} is confirmed by {primary.required} of the standbys that stream "
-        f"({_words(primary.confirming)}), and would wait for its return: bring another one back first, or give "
+        f"({_words(set(primary.confirming))}), and would wait for its return: bring another one back first, or give "
         "restart_primary=true when writes may pause for some seconds."
         for name in result.order
         if name in needed

@@ -74,12 +74,28 @@ def _files(wanted: Sequence[Process]) -> dict[Path, File]:
 def _foreseen_version(stated: str | None) -> Version:
     if stated:
         return versions.parse(stated)
+    known = _packaged()
+    if known is not None:
+        return known
     try:
         text = Path("/etc/os-release").read_text()
     except OSError:
         return versions.NEWEST
     match = re.search(r'^VERSION_ID="?([0-9]+)', text, re.MULTILINE)
     return versions.OFFERED.get(match[1] if match else "", versions.NEWEST)
+
+
+def _packaged() -> Version | None:
+    """What is installed, or would be, by the host's own package sources; None where they say nothing."""
+    try:
+        text = run(["apt-cache", "policy", "pgbouncer"], _SECONDS)
+    except ProgramFailed:
+        return None
+    for line in ("Installed", "Candidate"):
+        found = re.search(rf"(?m)^\s*{line}: (?:\d+:)?(\d+\.\d+)", text)
+        if found:
+            return versions.parse(found[1])
+    return None
 
 
 def _units(question: str, units: Sequence[str]) -> frozenset[str]:

@@ -96,7 +96,7 @@ def observe(version: int, instance: str, port: int, place: Place) -> Host:
         _registered(version, instance),
         *_beside(place, data),
         mounted=place.data.is_mount(),
-        unmounted=unmounted(place.data, place.wal),
+        unmounted=None if data else unmounted(place.data, place.wal),
         free_bytes=_free(place.data),
         wal_free_bytes=None if place.wal is None else _free(place.wal),
     )

@@ -41,6 +41,7 @@ UNKNOWN: dict[str, Any] = {
     "slots": [],
     "oldest_wal": None,
     "restores": None,
+    "awaits_wal": None,
     "history": [],
     "settings": {},
     "pending_restart": [],

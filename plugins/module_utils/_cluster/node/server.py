@@ -46,6 +46,8 @@ SELECT json_build_object(
         || to_hex(('x' || right(oldest, 8))::bit(32)::bigint
                   * (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'))
       FROM (SELECT min(right(name, 16)) AS oldest FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$') AS files),
+  'awaits_wal', EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup'
+      AND (wait_event LIKE 'RecoveryWal%' OR wait_event = 'RecoveryRetrieveRetryInterval')),
   'restores', current_setting('restore_command') <> '',
   'settings', (SELECT json_object_agg(name, CASE WHEN vartype = 'integer' THEN to_json(setting::bigint)
         ELSE to_json(setting) END) FROM pg_settings

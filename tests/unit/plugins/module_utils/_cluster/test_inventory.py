@@ -89,11 +89,6 @@ BAD: list[tuple[str, Hosts, tuple[str, ...]]] = [
         at("db2", replication_synchronous={"mode": "first", "standbys": ["db1", "db7"]}),
         ("(db2) names db7, which postgres_hosts does not",),
     ),
-    (
-        "a passfile without a password",
-        at("db1", replication_credentials="passfile"),
-        ("replication_credentials of cluster orders (db1) is passfile", "replication_password"),
-    ),
     ("a host that nobody lists", {**good(), "db3": dict(good()["pool"])}, ("db3 says that it belongs to",)),
     (
         "a host of two clusters",
@@ -115,6 +110,10 @@ def test_each_is_told_as_a_sentence(hosts: Hosts, words: tuple[str, ...]) -> Non
     for sentence in found(hosts):
         assert sentence[-1] in ".?"
         assert "\n" not in sentence
+
+
+def test_standbys_that_nothing_waits_for_are_not_judged() -> None:
+    assert found(everywhere("replication_synchronous", {"mode": "none", "standbys": ["db7"], "count": 9})) == []
 
 
 def test_a_good_inventory_is_not_talked_about() -> None:

@@ -23,6 +23,8 @@ WRONG: list[tuple[str, Any, list[str]]] = [
 RIGHT: list[tuple[str, Any]] = [
     ("provision_max_connections", "200"),
     ("provision_tls", "false"),
+    ("replication_synchronous", ""),
+    ("backup_repositories", ""),
     ("provision_databases", [{"name": "shop"}]),
     ("provision_roles", [{"name": "app", "password": "{{ vault_app }}"}]),
     ("provision_max_connections", "{{ pg_node.machine.cores * 50 }}"),

@@ -104,7 +104,7 @@ def test_two_primaries_are_left_alone() -> None:
 
 
 def synchronous(required: int, *confirming: str) -> Member:
-    return Member("a", True, {}, {"max_connections": 100}, required=required, confirming=frozenset(confirming))
+    return Member("a", True, {}, {"max_connections": 100}, required=required, confirming=confirming)
 
 
 def follower(name: str, called: str | None = None) -> Member:
@@ -118,6 +118,8 @@ def follower(name: str, called: str | None = None) -> Member:
         # Either can go while the other confirms.
         (synchronous(1, "b", "c"), False, ("b", "c")),
         (synchronous(2, "b", "c"), False, ()),
+        # Two that stream under one name are two.
+        (synchronous(1, "15/main", "15/main"), False, ("b", "c")),
         (synchronous(1, "b"), False, ("c",)),
         (synchronous(1, "b"), True, ("b", "c")),
         # Writes wait already, and for neither of these.
