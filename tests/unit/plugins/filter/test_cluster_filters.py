@@ -9,7 +9,13 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.runbook.postgres.plugins.filter import cluster_seen, inventory_problems, restart_plan, topology
+from ansible_collections.runbook.postgres.plugins.filter import (
+    cluster_seen,
+    inventory_problems,
+    restart_plan,
+    standby_settings,
+    topology,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.hostvars import READ
 from tests.unit.plugins.module_utils._cluster.nodes import bare, primary
 
@@ -17,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[4]
 TOPOLOGY = topology.FilterModule().filters()["topology"]
 SEEN = cluster_seen.FilterModule().filters()["cluster_seen"]
 RESTART = restart_plan.FilterModule().filters()["restart_plan"]
+STANDBY = standby_settings.FilterModule().filters()["standby_settings"]
 PROBLEMS = inventory_problems.FilterModule().filters()["inventory_problems"]
 
 
@@ -67,3 +74,15 @@ def test_a_primary_restarts_only_where_somebody_says_so(allowed: Any, order: lis
     waiting = {"shared_buffers": {"running": "16384", "wanted": "32768"}}
     hosts = {"a": {"cluster": "c", "seen": {"role": "primary", "waiting": waiting}, "instance": {"role": "primary"}}}
     assert RESTART(hosts, allow_primary=allowed)["order"] == order
+
+
+def test_a_standby_keeps_what_its_primary_runs_with() -> None:
+    wanted = {"max_connections": 60, "work_mem": "4MB"}
+    assert STANDBY(wanted, {"max_connections": 70, "work_mem": 1}) == {"max_connections": 70, "work_mem": "4MB"}
+    assert STANDBY(wanted, None) == wanted
+
+
+@pytest.mark.parametrize("given", [None, 5, []])
+def test_what_are_no_settings_is_refused_in_one_sentence(given: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="pass those that are wanted"):
+        STANDBY(given, {})
