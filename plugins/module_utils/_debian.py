@@ -23,6 +23,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Qu
 
 SUPERUSER = "postgres"
 SOCKET_DIRECTORY = "/var/run/postgresql"
+# What start.conf may say of whether an instance starts by itself; the third word is disabled.
+AUTO, MANUAL = "auto", "manual"
 # With which Debian's tools make what is for others to read: the directories of the configuration.
 UMASK = 0o022
 
@@ -94,6 +96,12 @@ def unfinished(version: int, instance: str) -> bool:
     start = config_directory(version, instance) / "start.conf"
     finished = start.exists() and re.search(r"^\s*auto\b", start.read_text(errors="replace"), re.MULTILINE)
     return unfinished_mark(version, instance).exists() and not finished
+
+
+def start_of(text: str | None) -> str:
+    """The word of start.conf; without the file Debian takes it for automatic."""
+    words = [line.split("#")[0].strip() for line in (text or "").splitlines()]
+    return next((word for word in words if word), AUTO)
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,7 @@ ansible_facts:
             - C(data_directory), C(config_directory), C(has_data), C(pg_version) and C(unfinished_basebackup) (in the
               data directory, where the state is V(foreign), or beside it, where this collection makes its clones)
               tell of its files, C(port_taken_by) of another program on C(port), the one that is meant.
+            - C(start) is what C(start.conf) says, V(auto), V(manual) or V(disabled); null where there is none.
             - C(system_identifier), C(control_state), C(timeline), C(history) (earlier timelines, each with the C(lsn)
               at which it was left) and C(checksums) tell whose data it is.
             - C(role) is V(primary) or V(standby) as the running server says, or as which a stopped one would start;

@@ -248,6 +248,8 @@ def test_removing_it_again_changes_nothing_and_neither_does_site(cluster: Site) 
     again = cluster.play("--diff", playbook=REMOVE, remove_replica_host=THIRD)
     assert again.returncode == 0, again.failures or again.output
     assert again.changed == []
+    left_alone = cluster.play("--check").failure(THIRD)
+    assert "start.conf says manual: somebody keeps it from starting" in left_alone
     include(cluster, PRIMARY, SECOND)
     quiet(cluster)
 
@@ -272,6 +274,9 @@ def test_a_copy_that_was_killed_is_finished_by_the_next_run(cluster: Site, load:
     foretold(cluster, load, ADD, add_replica_host=THIRD)
     assert streams_to(cluster, PRIMARY) == [MEMBER[SECOND], MEMBER[THIRD]]
     assert node.exec(["sh", "-c", f"ls -d {data(cluster, THIRD)}.*"], check=False).stdout == ""
+    # It had been kept from starting when it left.
+    start = f"/etc/postgresql/{node.postgresql}/main/start.conf"
+    assert node.exec(["grep", "-v", "^#", start]).stdout.split() == ["auto"]
     quiet(cluster)
 
 

@@ -25,6 +25,12 @@ def refusals(members: Sequence[Member], wanted: Wishes) -> Iterator[str]:
             yield f"No primary is seen, and {member.name} lacks a disk: {member.problem}"
         elif member.foreign or member.silent:
             yield f"No primary is seen, and {member.name} does not tell who it is: {member.problem}"
+        elif member.kept_stopped is not None:
+            yield (
+                f"No primary is seen, and {member.name} is stopped and its start.conf says {member.kept_stopped}: "
+                "somebody keeps it from starting; if it may start, write auto into "
+                f"{member.instance.get('config_directory')}/start.conf."
+            )
     holders = [member for member in members if member.has_data]
     if holders:
         yield from _held(holders, wanted)

@@ -61,5 +61,16 @@ def gone(member: Member, upstream: Member) -> str | None:
     )
 
 
+def kept_stopped(member: Member) -> str | None:
+    """A server that somebody stopped for good, or that left the cluster, is not started behind that person's back."""
+    if member.kept_stopped is None:
+        return None
+    start = f"{member.instance.get('config_directory')}/start.conf"
+    return (
+        f"{member.name} is stopped and {start} says {member.kept_stopped}: somebody keeps it from starting; "
+        "runbook.postgres.add_replica brings it back, or write auto there."
+    )
+
+
 def _same_cluster(member: Member, primary: Member) -> bool:
     return member.system_identifier is not None and member.system_identifier == primary.system_identifier

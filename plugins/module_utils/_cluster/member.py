@@ -68,6 +68,12 @@ class Member:
         return self.state == "running"
 
     @property
+    def kept_stopped(self) -> str | None:
+        """What start.conf says of one that is stopped, where that is not that it starts by itself."""
+        start = self.instance.get("start")
+        return str(start) if self.state == "stopped" and start not in (None, "auto") else None
+
+    @property
     def role(self) -> str | None:
         return self.instance.get("role")
 

@@ -103,7 +103,10 @@ def _follow(decision: Decision, member: Member, refusal: str | None, gone: str |
     refusal = refusal or (gone if lost else None)
     if refusal is not None and member.name in wanted.rebuild:
         decision.tasks[member.name] = "rebuild"
-    elif refusal is None:
+        return
+    if member.name not in wanted.returning:
+        refusal = refusal or joining.kept_stopped(member)
+    if refusal is None:
         decision.tasks[member.name] = "standby"
     else:
         decision.refuse(member.name, refusal)

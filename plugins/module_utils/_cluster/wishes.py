@@ -18,13 +18,16 @@ from ansible_collections.runbook.postgres.plugins.module_utils._cluster.member i
 class Wishes:
     first_primary: str | None
     rebuild: frozenset[str]
+    # Whoever was kept from starting and is to come back.
+    returning: frozenset[str]
     # Whom a node follows, where that is not the primary.
     upstreams: Mapping[str, str]
 
 
 def of(cluster: Mapping[str, Any]) -> Wishes:
     upstreams = {name: up for name, up in (cluster.get("upstreams") or {}).items() if up}
-    return Wishes(cluster.get("first_primary") or None, named(cluster.get("rebuild")), upstreams)
+    rebuild, returning = named(cluster.get("rebuild")), named(cluster.get("returning"))
+    return Wishes(cluster.get("first_primary") or None, rebuild, returning, upstreams)
 
 
 def named(given: Any) -> frozenset[str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
-from ansible_collections.runbook.postgres.plugins.module_utils._instance.observe import AUTO, Instance
+from ansible_collections.runbook.postgres.plugins.module_utils._debian import AUTO
+from ansible_collections.runbook.postgres.plugins.module_utils._instance.observe import Instance
 
 
 class Step(Enum):

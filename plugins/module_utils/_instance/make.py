@@ -142,7 +142,7 @@ def _create(wish: Wish, found: Found) -> None:
         owned = ["install", "-d", "-o", "postgres", "-g", "postgres", "-m", "0700"]
         run([*owned, str(wish.wal_directory)], _CONTROL_SECONDS)
     # Nothing starts it before it is finished, not even a reboot.
-    argv = ["pg_createcluster", "--start-conf", instances.MANUAL, "--port", str(wish.port), "-d", str(data)]
+    argv = ["pg_createcluster", "--start-conf", _debian.MANUAL, "--port", str(wish.port), "-d", str(data)]
     argv += ["--encoding", wish.encoding, "--locale", wish.locale, str(wish.version), wish.name, "--"]
     argv += ["--data-checksums"] if wish.checksums else []
     argv += [f"--waldir={wish.wal_directory}"] if wish.wal_directory is not None else []
@@ -163,7 +163,7 @@ def _start_at_boot(wish: Wish) -> None:
     found = observe_file(path)
     if found is None:
         raise Problem(f"pg_createcluster made no {path}: look what became of the instance, and drop it if it is empty.")
-    text = re.sub(rb"^\s*manual\s*$", instances.AUTO.encode(), found.content, flags=re.MULTILINE)
+    text = re.sub(rb"^\s*manual\s*$", _debian.AUTO.encode(), found.content, flags=re.MULTILINE)
     change = changed(replace(found, content=text), found)
     if change is not None:
         change.apply()

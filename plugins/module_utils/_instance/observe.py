@@ -16,8 +16,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.configuration import last_values, parsed
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import Postmaster, postmaster
 
-AUTO, MANUAL, DISABLED = "auto", "manual", "disabled"
-
 
 @dataclass(frozen=True)
 class Instance:
@@ -61,7 +59,7 @@ def observe(version: int, name: str, data_directory: Path | None = None) -> Inst
         text,
         data,
         int(values.get("port", "5432")),
-        start_of(read_text(directory / "start.conf")),
+        _debian.start_of(read_text(directory / "start.conf")),
         None if text is None else postmaster(data),
     )
 
@@ -74,12 +72,6 @@ def read_text(path: Path) -> str | None:
         return None
     except OSError as error:
         raise Problem(f"{path} cannot be read: {error.strerror}; give the task become: true.") from error
-
-
-def start_of(text: str | None) -> str:
-    """The word of start.conf; without the file Debian takes it for automatic."""
-    words = [line.split("#")[0].strip() for line in (text or "").splitlines()]
-    return next((word for word in words if word), AUTO)
 
 
 def pg_version(data_directory: Path) -> str | None:

@@ -29,6 +29,7 @@ CONTROLDATA_SECONDS = 10.0
 UNKNOWN: dict[str, Any] = {
     "system_identifier": None,
     "control_state": None,
+    "start": None,
     "timeline": None,
     "checksums": None,
     "role": None,
@@ -79,6 +80,7 @@ def observe(where: Place, listeners: list[Listener], wal_directory: str | None =
         "pg_version": directory.pg_version,
         "has_data": directory.occupied,
         "unfinished_basebackup": directory.unfinished_basebackup or directory.unfinished_clone,
+        "start": start(where.config_directory / "start.conf"),
         "port": where.port,
         "port_taken_by": taken_by(where.port, postmaster, listeners),
     }
@@ -97,6 +99,10 @@ def observe(where: Place, listeners: list[Listener], wal_directory: str | None =
             "problem": unmounted(where.data_directory, wal_directory),
         }
     return {**seen, **(running(where, directory, postmaster) if postmaster else stopped(where, directory))}
+
+
+def start(path: Path) -> str | None:
+    return _debian.start_of(text(path)) if path.exists() else None
 
 
 def strange(where: Place, directory: Directory) -> str | None:
