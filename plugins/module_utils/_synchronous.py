@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 _COUNTED = re.compile(r"\s*(?:(?:any|first)\s+)?(\d+)\s*\(", re.IGNORECASE)
+_NAME = re.compile(r'"((?:[^"]|"")+)"|([^\s,"]+)')
 
 
 def required_standbys(synchronous_standby_names: str) -> int:
@@ -17,3 +18,11 @@ def required_standbys(synchronous_standby_names: str) -> int:
         return 0
     counted = _COUNTED.match(synchronous_standby_names)
     return int(counted.group(1)) if counted else 1
+
+
+def confirmers(synchronous_standby_names: str) -> frozenset[str]:
+    """The names in it, with * where it stands for all; PostgreSQL compares them without regard to case."""
+    inner = _COUNTED.sub("", synchronous_standby_names.strip(), count=1).strip()
+    inner = inner[:-1] if _COUNTED.match(synchronous_standby_names) and inner.endswith(")") else inner
+    found = (quoted.replace('""', '"') or plain for quoted, plain in _NAME.findall(inner))
+    return frozenset(name.lower() for name in found)

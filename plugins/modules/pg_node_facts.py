@@ -91,7 +91,9 @@ ansible_facts:
             - C(distribution) and C(release) as in C(/etc/os-release), C(supported) by this collection or not,
               C(memory_bytes) and C(cores) that the server may use after limits of control groups, C(disk_bytes) and
               C(rotational) of the file system that the data is or will be on, C(wal_disk_bytes) of the one that the
-              WAL is or will be on, C(addresses) of the host, and C(listening) with C(port) and C(program).
+              WAL is or will be on and C(wal_free_bytes) that are left on it, C(addresses) of the host, C(listening)
+              with C(port) and C(program), and C(promoters), programs that run there and promote servers by themselves,
+              as Patroni does.
           returned: always
           type: dict
         packages:
@@ -117,11 +119,11 @@ ansible_facts:
             - C(system_identifier), C(control_state), C(timeline), C(history) (earlier timelines, each with the C(lsn)
               at which it was left) and C(checksums) tell whose data it is.
             - C(role) is V(primary) or V(standby) as the running server says, or as which a stopped one would start;
-              null where a running server does not say. C(in_recovery), C(receive_lsn), C(replay_lsn), C(current_lsn),
-              C(upstream), C(streaming), C(slots), C(oldest_wal) (where the WAL that it keeps begins), C(restores)
-              (whether it has a C(restore_command)), C(awaits_wal) (whether it has replayed all that it has),
-              C(settings), C(pending_restart) and C(server_version_num) are the running server's; of a stopped one the
-              position comes from its control data.
+              null where a running server does not say. C(in_recovery), C(receive_lsn), C(replay_lsn),
+              C(replay_paused), C(current_lsn), C(upstream), C(streaming), C(slots), C(oldest_wal) (where the WAL that
+              it keeps begins), C(restores) (whether it has a C(restore_command)), C(awaits_wal) (whether it has
+              replayed all that it has), C(settings), C(pending_restart) and C(server_version_num) are the running
+              server's; of a stopped one the position comes from its control data.
             - C(problem) is a sentence where something is wrong, else null. Something is where nothing is there and
               C(/etc/fstab) or a unit of systemd has a file system for that place which is not mounted.
           returned: always

@@ -36,6 +36,7 @@ UNKNOWN: dict[str, Any] = {
     "in_recovery": None,
     "receive_lsn": None,
     "replay_lsn": None,
+    "replay_paused": None,
     "current_lsn": None,
     "upstream": None,
     "streaming": [],

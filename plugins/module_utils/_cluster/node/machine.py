@@ -33,6 +33,7 @@ def machine(data_directory: str, unit: str, root: Path = Path("/"), wal_director
         "disk_bytes": disk_bytes,
         "rotational": rotational,
         "wal_disk_bytes": disk(wal_place(Path(data_directory), wal_directory), root)[0],
+        "wal_free_bytes": free(wal_place(Path(data_directory), wal_directory)),
         "addresses": addresses(root),
     }
 
@@ -111,6 +112,12 @@ def disk(place: Path, root: Path) -> tuple[int, bool | None]:
         # A partition's own directory lies in that of its disk.
         told = (text(real / "queue/rotational") or text(real.parent / "queue/rotational")).strip()
     return figures.f_blocks * figures.f_frsize, {"1": True, "0": False}.get(told)
+
+
+def free(place: Path) -> int:
+    """What those who are not root can still write there."""
+    figures = os.statvfs(place)
+    return figures.f_bavail * figures.f_frsize
 
 
 def addresses(root: Path) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils import _debian
+from ansible_collections.runbook.postgres.plugins.module_utils import _debian, _promoters
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node import instance, machine, packages
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.ports import Listener, listeners
 
@@ -34,7 +34,8 @@ def observe(asked: Question) -> dict[str, Any]:
     heard = listeners()
     if asked.machine_only:
         host = machine.machine("/var/lib", "")
-        return {"machine": {**host, "listening": told(heard)}, "packages": None, "version": None, "instance": None}
+        seen = {**host, "listening": told(heard), "promoters": _promoters.running()}
+        return {"machine": seen, "packages": None, "version": None, "instance": None}
     distribution, release = machine.system(machine.text(Path("/etc/os-release")))
     found = packages.packages(asked.version, distribution, release)
     version = meant(asked.version, asked.instance, found)
@@ -42,7 +43,7 @@ def observe(asked: Question) -> dict[str, Any]:
     unit = _debian.unit(version, asked.instance)
     host = machine.machine(str(where.data_directory), unit, wal_directory=asked.wal_directory)
     return {
-        "machine": {**host, "listening": told(heard)},
+        "machine": {**host, "listening": told(heard), "promoters": _promoters.running()},
         "packages": found,
         "version": version or None,
         "instance": instance.observe(where, heard, asked.wal_directory),

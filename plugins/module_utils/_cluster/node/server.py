@@ -34,6 +34,7 @@ SELECT json_build_object(
       ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
   'receive_lsn', pg_last_wal_receive_lsn(),
   'replay_lsn', pg_last_wal_replay_lsn(),
+  'replay_paused', CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END,
   'current_lsn', CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END,
   'upstream', (SELECT json_build_object('host', sender_host, 'port', sender_port, 'status', status)
       FROM pg_stat_wal_receiver),
@@ -52,7 +53,8 @@ SELECT json_build_object(
   'settings', (SELECT json_object_agg(name, CASE WHEN vartype = 'integer' THEN to_json(setting::bigint)
         ELSE to_json(setting) END) FROM pg_settings
       WHERE name IN ('listen_addresses', 'port', 'max_connections', 'max_worker_processes', 'max_wal_senders',
-        'max_prepared_transactions', 'max_locks_per_transaction', 'synchronous_standby_names')),
+        'max_prepared_transactions', 'max_locks_per_transaction', 'max_replication_slots',
+        'recovery_min_apply_delay', 'synchronous_standby_names')),
   'pending_restart', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart)
 )
 """

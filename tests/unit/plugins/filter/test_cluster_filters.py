@@ -14,16 +14,19 @@ from ansible_collections.runbook.postgres.plugins.filter import (
     inventory_problems,
     restart_plan,
     standby_settings,
+    switchover_plan,
     topology,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.hostvars import READ
 from tests.unit.plugins.module_utils._cluster.nodes import bare, primary
+from tests.unit.plugins.module_utils._failover import clusters
 
 ROOT = Path(__file__).resolve().parents[4]
 TOPOLOGY = topology.FilterModule().filters()["topology"]
 SEEN = cluster_seen.FilterModule().filters()["cluster_seen"]
 RESTART = restart_plan.FilterModule().filters()["restart_plan"]
 STANDBY = standby_settings.FilterModule().filters()["standby_settings"]
+SWITCHOVER = switchover_plan.FilterModule().filters()["switchover_plan"]
 PROBLEMS = inventory_problems.FilterModule().filters()["inventory_problems"]
 
 
@@ -46,6 +49,27 @@ def test_what_are_no_hosts_is_refused_in_one_sentence(given: Any) -> None:
         SEEN(given, ["a"])
     with pytest.raises(AnsibleFilterError, match="pass hostvars"):
         PROBLEMS(given, ["a"])
+
+
+def test_from_a_topology_to_a_switchover() -> None:
+    hosts = {"a": {"pg_node": clusters.primary("b")}, "b": {"pg_node": clusters.streaming()}, "p": {"pg_node": None}}
+    cluster = SEEN(hosts, ["a", "b"], ["p"], ["a", "b", "p"])
+    refused = SWITCHOVER(cluster, TOPOLOGY(cluster), "", force="false")
+    assert [each["code"] for each in refused["refusals"]] == ["pooler_unseen"]
+    assert (refused["candidate"], refused["steps"]) == (None, [])
+    forced = SWITCHOVER(cluster, TOPOLOGY(cluster), to="b", max_lag_bytes="0", force="yes")
+    assert (forced["primary"], forced["candidate"], forced["loss_bytes"]) == ("a", "b", 0)
+    assert forced["steps"][-1] == {
+        "step": "verify",
+        "node": "b",
+        "sentence": "see that b alone takes writes and all others stream",
+    }
+
+
+@pytest.mark.parametrize("given", [None, 5, {}, {"nodes": {"a": "x"}}])
+def test_what_has_no_topology_is_refused_in_one_sentence(given: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="pass what cluster_seen and topology return"):
+        SWITCHOVER(given, {})
 
 
 def test_the_roles_say_which_variables_there_are() -> None:

@@ -28,7 +28,7 @@ def primary(timeline: int = 1, lsn: str = "0/5000000", **instance: Any) -> dict[
 
 
 def standby(timeline: int = 1, lsn: str = "0/5000000", **instance: Any) -> dict[str, Any]:
-    return node("running", **_data("standby", timeline, receive_lsn=lsn, replay_lsn=lsn, **instance))
+    return node("running", **_data("standby", timeline, **{"receive_lsn": lsn, "replay_lsn": lsn, **instance}))
 
 
 def streaming(**instance: Any) -> dict[str, Any]:
