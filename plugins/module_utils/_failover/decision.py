@@ -37,6 +37,8 @@ class Decision:
     # Who follows the candidate then, beside the old primary.
     siblings: tuple[str, ...] = ()
     poolers: tuple[str, ...] = ()
+    # Who may take writes, or come back and do, and is not proven to be kept from it.
+    fence: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     evidence: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class Decision:
             "primary": self.primary,
             "siblings": list(self.siblings),
             "poolers": list(self.poolers),
+            "fence": list(self.fence),
             "steps": [] if self.refusals else [vars(each) for each in self.steps],
             "refusals": [vars(each) for each in self.refusals],
             "evidence": list(self.evidence),

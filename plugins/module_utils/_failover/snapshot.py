@@ -66,6 +66,10 @@ class Node:
         return (self.told("state"), self.told("role")) == ("stopped", "primary")
 
     @property
+    def stopped_standby(self) -> bool:
+        return (self.told("state"), self.told("role")) == ("stopped", "standby")
+
+    @property
     def system_identifier(self) -> str | None:
         told = self.told("system_identifier")
         return None if told is None else str(told)
@@ -82,6 +86,15 @@ class Node:
     def reach(self) -> int:
         """The last position that it certainly has."""
         return position(self.branch.lsn) if self.branch else 0
+
+    @property
+    def certain(self) -> bool:
+        """It says how much it has; a standby that received nothing since its start may yet find more to replay."""
+        return self.standby and not (self.told("receive_lsn") is None and self.told("awaits_wal") is False)
+
+    @property
+    def to_replay(self) -> int:
+        return max(self.reach - position(str(self.told("replay_lsn") or "0/0")), 0)
 
     @property
     def upstream(self) -> str | None:

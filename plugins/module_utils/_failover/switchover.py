@@ -165,7 +165,7 @@ def _decided(chosen: Node, primary: Node, seen: Snapshot, passed: list[str] | No
         primary.name,
         tuple(each.name for each in siblings),
         tuple(poolers),
-        tuple(_steps(chosen, primary, siblings, poolers)),
+        steps=tuple(_steps(chosen, primary, siblings, poolers)),
         evidence=tuple(evidence),
         commits_wait=waits,
     )

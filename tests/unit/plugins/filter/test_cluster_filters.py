@@ -11,6 +11,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.runbook.postgres.plugins.filter import (
     cluster_seen,
+    failover_plan,
     inventory_problems,
     restart_plan,
     standby_settings,
@@ -27,6 +28,7 @@ SEEN = cluster_seen.FilterModule().filters()["cluster_seen"]
 RESTART = restart_plan.FilterModule().filters()["restart_plan"]
 STANDBY = standby_settings.FilterModule().filters()["standby_settings"]
 SWITCHOVER = switchover_plan.FilterModule().filters()["switchover_plan"]
+FAILOVER = failover_plan.FilterModule().filters()["failover_plan"]
 PROBLEMS = inventory_problems.FilterModule().filters()["inventory_problems"]
 
 
@@ -66,10 +68,28 @@ def test_from_a_topology_to_a_switchover() -> None:
     }
 
 
+def test_from_a_topology_to_a_failover_in_the_words_of_a_command_line() -> None:
+    hosts = {"a": {"pg_node": None}, "b": {"pg_node": clusters.standby()}}
+    cluster = SEEN(hosts, ["a", "b"])
+    decided = TOPOLOGY(cluster)
+    refused = FAILOVER(cluster, decided, allow_data_loss="false", force="true")
+    assert [each["code"] for each in refused["refusals"]] == ["loss_unknown"]
+    assert (refused["candidate"], refused["steps"], refused["fence"]) == (None, [], ["a"])
+    reached = FAILOVER(cluster, decided, witnesses={"a": {"pool1": "yes"}}, allow_data_loss=True)
+    assert [each["code"] for each in reached["refusals"]] == ["witness_reaches"]
+    done = FAILOVER(cluster, decided, to="", timeline="1", fenced="a", promoting="yes", allow_data_loss="yes")
+    assert (done["primary"], done["candidate"], done["fence"], done["loss_bytes"]) == ("a", "b", [], None)
+    # What is neither yes nor no is no proof that nobody reaches it.
+    with pytest.raises(AnsibleFilterError, match="yes or no as such"):
+        FAILOVER(cluster, decided, witnesses={"a": {"pool1": "perhaps"}})
+
+
 @pytest.mark.parametrize("given", [None, 5, {}, {"nodes": {"a": "x"}}])
 def test_what_has_no_topology_is_refused_in_one_sentence(given: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="pass what cluster_seen and topology return"):
         SWITCHOVER(given, {})
+    with pytest.raises(AnsibleFilterError, match="pass what cluster_seen and topology return"):
+        FAILOVER(given, {})
 
 
 def test_the_roles_say_which_variables_there_are() -> None:

@@ -32,7 +32,7 @@ def standby(timeline: int = 1, lsn: str = "0/5000000", **instance: Any) -> dict[
 
 
 def streaming(**instance: Any) -> dict[str, Any]:
-    return standby(upstream={"host": "10.0.0.1", "port": 5432, "status": "streaming"}, **instance)
+    return standby(**{"upstream": {"host": "10.0.0.1", "port": 5432, "status": "streaming"}, **instance})
 
 
 def stopped(role: str = "primary", timeline: int = 1, lsn: str = "0/5000000", **instance: Any) -> dict[str, Any]:
