@@ -46,6 +46,8 @@ class Part:
     name: str
     steps: tuple[Step, ...]
     needs_lab: bool = False
+    # Beside whom it runs of those that need the lab: "lab", "servers" or "clusters".
+    lane: str = "servers"
     # It judges what the others left behind.
     comes_last: bool = False
     # Each step builds on the one before.
@@ -181,7 +183,7 @@ def integration() -> Part:
 
 
 def site() -> Part:
-    return Part("site", (pytest("a cluster from bare hosts", "tests/site"),), needs_lab=True)
+    return Part("site", (pytest("a cluster from bare hosts", "tests/site"),), needs_lab=True, lane="clusters")
 
 
 def molecule() -> Part:
@@ -190,6 +192,7 @@ def molecule() -> Part:
         "molecule",
         tuple(Step(f"scenario {name}", ("tools/molecule", name)) for name in scenarios),
         needs_lab=True,
+        lane="clusters",
     )
 
 
@@ -219,6 +222,7 @@ def lab() -> Part:
             Step("images", (".venv/bin/python", "-m", "lab", "image", *RELEASES)),
         ),
         needs_lab=True,
+        lane="lab",
         chained=True,
     )
 
@@ -242,6 +246,12 @@ def chosen(names: Sequence[str]) -> list[Part]:
 
 
 def lanes(parts: Sequence[Part]) -> list[list[Part]]:
-    """What may run side by side: one lane waits for containers most of the time, the other computes."""
-    sides = ([part for part in parts if part.needs_lab is lab] for lab in (False, True))
-    return [side for side in sides if side]
+    """What may run side by side: what computes, and two that wait for containers most of the time.
+
+    The lab is a lane of its own, which those two wait for: servers that tests share, and clusters that are built anew.
+    """
+    computing = [part for part in parts if not part.needs_lab]
+    sides = [
+        [part for part in parts if part.needs_lab and part.lane == lane] for lane in ("lab", "servers", "clusters")
+    ]
+    return [side for side in (computing, *sides) if side]

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -146,7 +146,11 @@ def perform_all(parts: Sequence[Part]) -> list[Outcome]:
     sides = lanes(first) if (os.cpu_count() or 1) > 1 else [first]
     running = Running()
     with ThreadPoolExecutor(max_workers=max(1, len(sides))) as pool:
-        futures = [pool.submit(perform_lane, side, running) for side in sides]
+        futures: list[Future[list[Outcome]]] = []
+        lab: Future[list[Outcome]] | None = None
+        for side in sides:
+            futures.append(pool.submit(perform_lane, side, running, lab if side[0].needs_lab else None))
+            lab = futures[-1] if side[0].lane == "lab" else lab
         try:
             outcomes = [outcome for future in futures for outcome in future.result()]
         except BaseException:
@@ -155,8 +159,9 @@ def perform_all(parts: Sequence[Part]) -> list[Outcome]:
     return outcomes + perform_lane([part for part in parts if part.comes_last], running)
 
 
-def perform_lane(parts: Sequence[Part], running: Running) -> list[Outcome]:
-    """One part after the other."""
+def perform_lane(parts: Sequence[Part], running: Running, lab: Future[list[Outcome]] | None = None) -> list[Outcome]:
+    """One part after the other, once the lab is there that they need."""
+    before = lab.result() if lab is not None else []
     outcomes: list[Outcome] = []
     for part in parts:
         if not part.steps:
@@ -164,7 +169,7 @@ def perform_lane(parts: Sequence[Part], running: Running) -> list[Outcome]:
             step = Step("nothing to run", ("make", part.name))
             outcomes.append(Outcome(part, step, "failed", count=Count(failed=1)))
         for step in part.steps:
-            hindrance = hindered(part, outcomes)
+            hindrance = hindered(part, [*before, *outcomes])
             if hindrance:
                 say(f"{head(part, step)} not run, because {hindrance}")
                 outcomes.append(Outcome(part, step, "not run", count=Count(skipped=1)))

@@ -114,7 +114,7 @@ def test_coverage_is_judged_when_both_kinds_of_tests_ran() -> None:
 def test_what_needs_containers_runs_beside_what_needs_none() -> None:
     wanted = [part for part in parts.chosen(["all"]) if not part.comes_last]
     sides = [[part.name for part in side] for side in parts.lanes(wanted)]
-    assert sides == [["lint", "sanity", "docs", "unit", "package"], ["lab", "integration", "site", "molecule"]]
+    assert sides == [["lint", "sanity", "docs", "unit", "package"], ["lab"], ["integration"], ["site", "molecule"]]
 
 
 def test_one_lane_is_enough_for_one_part() -> None:
@@ -129,6 +129,29 @@ def test_lanes_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     other = Step("other", ("sh", "-c", script.format(mine=tmp_path / "b", other=tmp_path / "a")))
     found = performed(monkeypatch, tmp_path, Part("lint", (one,)), Part("molecule", (other,), needs_lab=True))
     assert [outcome.state for outcome in found] == ["ok", "ok"]
+
+
+def test_what_needs_the_lab_waits_for_it_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each looks for what the lab leaves, and then for a sign that only the other gives."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    seen = f"test -e {tmp_path}/lab && touch {{mine}}"
+    script = seen + "; for n in $(seq 600); do test -e {other} && exit 0; sleep 0.05; done; exit 1"
+    one = Step("one", ("sh", "-c", script.format(mine=tmp_path / "a", other=tmp_path / "b")))
+    other = Step("other", ("sh", "-c", script.format(mine=tmp_path / "b", other=tmp_path / "a")))
+    lab = Part("lab", (Step("up", ("sh", "-c", f"sleep 0.5; touch {tmp_path}/lab")),), needs_lab=True, lane="lab")
+    servers = Part("integration", (one,), needs_lab=True)
+    clusters = Part("molecule", (other,), needs_lab=True, lane="clusters")
+    found = performed(monkeypatch, tmp_path, lab, servers, clusters)
+    assert [outcome.state for outcome in found] == ["ok", "ok", "ok"]
+
+
+def test_no_lane_is_tried_without_its_lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    lab = Part("lab", (Step("up", ("false",)),), needs_lab=True, lane="lab")
+    servers = Part("integration", (Step("one", ("true",)),), needs_lab=True)
+    clusters = Part("molecule", (Step("two", ("true",)),), needs_lab=True, lane="clusters")
+    found = performed(monkeypatch, tmp_path, lab, servers, clusters)
+    assert [outcome.state for outcome in found] == ["failed", "not run", "not run"]
 
 
 def test_coverage_waits_for_both_lanes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
