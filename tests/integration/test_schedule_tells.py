@@ -60,4 +60,4 @@ def test_a_failed_job_is_never_silent(stage: Stage) -> None:
     assert "failed on schedule12" in told["text"]
     # Whoever is told no more leaves nothing behind.
     stage.played("schedule", schedule_webhook_file="")
-    assert node.exec(["ls", "/etc/systemd/system"]).stdout.count("runbook-failed@") == 0
+    assert node.exec(["ls", "/etc/systemd/system"]).stdout.count("runbook-failed-") == 0
