@@ -50,7 +50,7 @@ options:
     description:
       - With O(method=physical), V(full) stands alone, V(diff) holds what changed since the last full one, and V(incr)
         what changed since the last of any kind. One that is young enough serves for those after it in this list.
-      - What V(diff) and V(incr) stand on is taken where there is none.
+      - Where the one that V(diff) or V(incr) would stand on is missing or has a problem, a full one is taken instead.
     type: str
     choices: [full, diff, incr]
     default: full

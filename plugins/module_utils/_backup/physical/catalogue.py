@@ -16,6 +16,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archi
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest
 
 
+PAGES = "Pages of the cluster did not match their checksums when it was taken."
+
+
 @dataclass(frozen=True)
 class Remembered:
     """What earlier runs found out about a backup, which pgBackRest does not keep."""
@@ -93,7 +96,7 @@ def _entry(
     started, stopped = (datetime.fromtimestamp(told["timestamp"][name], timezone.utc) for name in ("start", "stop"))
     until, problems = _reach(repository, told, archive, stopped)
     if told.get("error") and not known.problems:
-        problems = (*problems, "Pages of the cluster did not match their checksums when it was taken.")
+        problems = (*problems, PAGES)
     identifier = database.get("system-id")
     return Entry(
         id=told["label"],

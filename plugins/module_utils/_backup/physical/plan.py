@@ -44,7 +44,7 @@ class Take:
     def sentence(self) -> str:
         if self.kind == self.asked:
             return f"take {'an' if self.kind == 'incr' else 'a'} {_WORDS[self.kind]} backup"
-        return f"take a full backup, since there is none that a {_WORDS[self.asked]} one could stand on"
+        return f"take a full backup, since there is no good one for a new {_WORDS[self.asked]} one to stand on"
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,15 @@ def due(wish: Wish, found: Listed, now: datetime) -> tuple[Take | None, Entry | 
     # One from the future, by a clock that was wrong then, does not count.
     if newest is not None and newest.stopped <= now and now - newest.stopped <= wish.max_age and wish.max_age:
         return None, newest
-    base = any(each.good and each.series.kind == "full" for each in found.entries)
-    return Take(wish.kind if base else "full", wish.kind), None
+    base = _base(found, wish.kind)
+    return Take(wish.kind if base is not None and base.good else "full", wish.kind), None
+
+
+def _base(found: Listed, kind: str) -> Entry | None:
+    """What pgBackRest stands a new one on, whatever is known to be wrong with it; it lists them in that order."""
+    same = [each for each in found.entries if each.series.system_identifier == found.system_identifier]
+    kinds = KINDS if kind == "incr" else ("full",)
+    return next((each for each in reversed(same) if each.series.kind in kinds), None)
 
 
 def _serves(entry: Entry, wish: Wish) -> bool:

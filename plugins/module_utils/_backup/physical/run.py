@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Verified
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import (
+    PAGES,
     Listed,
     Remembered,
     gaps,
@@ -111,13 +112,23 @@ class Backups:
         found = re.search(r"new backup label = (\S+)", printed)
         self.taken = found[1] if found else self.look().entries[-1].id
         broken = [each for each in warnings(printed) if "checksum" in each]
-        if broken or any(each.id == self.taken and each.problems for each in self.look().entries):
+        new = [each for each in self.look().entries if each.id == self.taken]
+        self._judge(self.taken, broken, [problem for each in new for problem in each.problems])
+
+    def _judge(self, label: str, broken: Sequence[str], problems: Sequence[str]) -> None:
+        """Broken pages are the running cluster's trouble, anything else is that of the backup."""
+        if broken or PAGES in problems:
             said = "; ".join(broken[:3]) or "pgBackRest tells which in its log"
             problem = f"Pages of the cluster did not match their checksums when it was taken: {said}."
-            self.remembered[self.taken] = Remembered(None, (problem,))
+            self.remembered[label] = Remembered(None, (problem,))
             raise Problem(
-                f"Backup {self.taken} holds broken pages of the running cluster ({said}): the cluster is damaged, look "
+                f"Backup {label} holds broken pages of the running cluster ({said}): the cluster is damaged, look "
                 "at its disk and restore what is broken from an older backup; nothing was removed."
+            )
+        if problems:
+            raise Problem(
+                f"Backup {label} was taken and cannot be relied on: {problems[0].rstrip('.')}; mend that and take a "
+                "full backup; nothing was removed."
             )
 
     def _verify(self, step: Verify, label: str) -> None:

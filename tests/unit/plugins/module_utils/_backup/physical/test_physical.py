@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Verified
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import (
+    PAGES,
     Listed,
     Remembered,
     gaps,
@@ -24,12 +27,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     spared,
     steps,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.run import Backups
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import problems, refuse_unknown
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, Segment
 
 NOW = datetime(2030, 1, 10, tzinfo=timezone.utc)
 FULL, DIFF, INCR = "20300101-000000F", "20300101-000000F_20300102-000000D", "20300101-000000F_20300103-000000I"
+NEXT = "20300105-000000F"
 WISH = Wish("ledger", 1, "full", timedelta(hours=20), "checksum", 60.0)
 VERIFIED = Verified("checksum", NOW)
 
@@ -113,6 +118,12 @@ def test_a_gap_after_a_backup_is_told_and_leaves_it_good() -> None:
         ([backup(FULL, 30, first=2), backup(INCR, 10, first=5, on=(FULL,))], "incr", INCR),
         ([backup(FULL, 30, first=2), backup(INCR, 10, first=5, on=(FULL,))], "diff", Take("diff", "diff")),
         ([backup(FULL, 10, first=2, error=True)], "full", Take("full", "full")),
+        # pgBackRest stands a new one on the newest, whatever was found wrong with that.
+        ([backup(FULL, 30, first=2), backup(NEXT, 25, first=4, error=True)], "incr", Take("full", "incr")),
+        ([backup(FULL, 30, first=2), backup(NEXT, 25, first=4, error=True)], "diff", Take("full", "diff")),
+        ([backup(FULL, 30, first=2), backup(INCR, 25, first=5, on=(FULL,), error=True)], "incr", Take("full", "incr")),
+        ([backup(FULL, 30, first=2), backup(INCR, 25, first=5, on=(FULL,), error=True)], "diff", Take("diff", "diff")),
+        ([backup(FULL, 30, first=2, error=True), backup(NEXT, 25, first=4)], "incr", Take("incr", "incr")),
         # A clock was wrong.
         ([backup(FULL, -5, first=2)], "full", Take("full", "full")),
     ],
@@ -120,6 +131,31 @@ def test_a_gap_after_a_backup_is_told_and_leaves_it_good() -> None:
 def test_one_is_taken_where_none_is_young_enough(told: list[Any], kind: str, expected: Any) -> None:
     take, chosen = due(replace(WISH, kind=kind), look(*told), NOW)
     assert (take or (chosen and chosen.id)) == expected
+
+
+def test_what_is_of_a_cluster_before_this_one_is_no_base() -> None:
+    found = look(backup(FULL, 30, first=2))
+    assert due(replace(WISH, kind="incr"), replace(found, system_identifier="8"), NOW)[0] == Take("full", "incr")
+
+
+def judged(broken: list[str], problems: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[str, bool]:
+    """What is said of a backup that was just taken, and whether broken pages are remembered of it."""
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    backups = Backups(WISH)
+    with pytest.raises(Problem) as caught:
+        backups._judge(FULL, broken, problems)
+    return caught.value.sentence, FULL in backups.remembered
+
+
+def test_only_broken_pages_are_told_as_damage_of_the_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for broken, problems in ((["invalid page checksum in base/5/1"], []), ([], [PAGES])):
+        sentence, remembered = judged(broken, problems, monkeypatch, tmp_path)
+        assert "the cluster is damaged" in sentence
+        assert remembered
+    sentence, remembered = judged([], ["WAL segment 0001, which it needs, is not there."], monkeypatch, tmp_path)
+    assert "cannot be relied on: WAL segment 0001, which it needs, is not there; mend that" in sentence
+    assert "the cluster is damaged" not in sentence
+    assert not remembered
 
 
 def test_age_0_takes_one_now() -> None:
