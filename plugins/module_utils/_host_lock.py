@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""One run of ours at a time on an instance of this host."""
+"""One run of ours at a time on an instance of this host, or on what is written down of one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _wait(descriptor: int, name: str, deadline: Deadline) -> None:
         except BlockingIOError:
             if deadline.passed():
                 raise Problem(
-                    f"Another run has been at instance {name} of this host for all of the time given: "
+                    f"Another run has been at {name} of this host for all of the time given: "
                     "let it finish, or look what it waits for."
                 ) from None
             time.sleep(_PAUSE)

@@ -35,6 +35,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import refuse_unknown, verify
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files import stanza_file
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest, warnings
@@ -51,6 +52,8 @@ class Backups:
         self.wish = wish
         self.pgbackrest = PgBackRest(wish.stanza, wish.timeout)
         self.remembered = state.load(wish.stanza, wish.repository)
+        # What this run found out itself: others find out more meanwhile.
+        self.judged: dict[str, Remembered] = {}
         self.taken: str | None = None
         self.seconds: float | None = None
 
@@ -61,9 +64,15 @@ class Backups:
     def look(self) -> Listed:
         return observe(self.wish.stanza, self.wish.repository, self.remembered, _SECONDS)
 
+    def judge(self, label: str, found: Remembered) -> None:
+        self.judged[label] = self.remembered[label] = found
+
     def save(self) -> Listed:
-        found = self.look()
-        state.save(found, self.remembered, _now())
+        """A backup of hours has others verify beside it: what they wrote down since stays, unless we know it better."""
+        with alone(f"backup-{self.wish.stanza}", _SECONDS):
+            self.remembered = {**state.load(self.wish.stanza, self.wish.repository), **self.judged}
+            found = self.look()
+            state.save(found, self.remembered, _now())
         return found
 
     def expiring(self, take: Take | None) -> list[str]:
@@ -120,7 +129,7 @@ class Backups:
         if broken or PAGES in problems:
             said = "; ".join(broken[:3]) or "pgBackRest tells which in its log"
             problem = f"Pages of the cluster did not match their checksums when it was taken: {said}."
-            self.remembered[label] = Remembered(None, (problem,))
+            self.judge(label, Remembered(None, (problem,)))
             raise Problem(
                 f"Backup {label} holds broken pages of the running cluster ({said}): the cluster is damaged, look "
                 "at its disk and restore what is broken from an older backup; nothing was removed."
@@ -135,14 +144,14 @@ class Backups:
         known = self.remembered.get(label, Remembered())
         problems = verify(self.pgbackrest, self.wish, label)
         for name, sentences in problems.items():
-            self.remembered[name] = Remembered(None, tuple(sentences))
+            self.judge(name, Remembered(None, tuple(sentences)))
         if problems:
             first = next(iter(problems.values()))[0]
             raise Problem(
                 f"{self.wish.title.capitalize()} did not stand the proof ({step.level}): {first.rstrip('.')}; take a "
                 "new full backup, and look at the disk that the repository is on."
             )
-        self.remembered[label] = replace(known, verified=Verified(step.level, _now()))
+        self.judge(label, replace(known, verified=Verified(step.level, _now())))
 
 
 def backed_up(module: Module) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.runbook.postgres.plugins.module_utils import _host_lock
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Verified
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import (
@@ -206,6 +207,21 @@ def entries(*pairs: tuple[str, bool, bool]) -> list[Entry]:
 def test_the_last_that_was_proven_stays_whatever_its_age(newer: tuple[bool, bool], *, leaving: bool) -> None:
     there = entries((FULL, True, True), ("20300105-000000F", *newer))
     assert spared(there, [FULL]) == (((FULL,), ()) if leaving else ((), (FULL,)))
+
+
+def test_what_others_found_out_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A full backup takes hours; damage that is found beside it must not be forgotten when it ends."""
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(_host_lock, "LOCKS", tmp_path / "locks")
+    told = [backup(FULL, 30, first=2), backup(NEXT, 5, first=4)]
+    monkeypatch.setattr(Backups, "look", lambda self: look(*told, remembered=self.remembered))
+    long, short = Backups(WISH), Backups(WISH)
+    short.judge(FULL, Remembered(None, ("It is torn.",)))
+    short.save()
+    long.judge(NEXT, Remembered(VERIFIED))
+    found = long.save()
+    assert [(each.id, each.good) for each in found.entries] == [(FULL, False), (NEXT, True)]
+    assert state.load("ledger", 1) == {FULL: Remembered(None, ("It is torn.",)), NEXT: Remembered(VERIFIED)}
 
 
 PRINTED = """\
