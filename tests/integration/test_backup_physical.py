@@ -125,9 +125,13 @@ def test_a_bit_that_flipped_in_the_repository_is_found(alone: Backups) -> None:
     find = f"find {PLACE}/{label}/pg_data/base -name '*.zst' -size +20k | head -1"
     path = alone.repository.exec(["sh", "-c", find]).stdout.strip()
     alone.repository.exec(["sh", "-c", f"printf XX | dd of={path} bs=1 seek=9000 conv=notrunc status=none"])
-    sentence = backup(alone).failure
-    assert "did not stand the proof (checksum)" in sentence
-    # It counts for nothing from now on.
+    ended = backup(alone)
+    assert "did not stand the proof (checksum)" in ended.failure
+    # Only what was done is reported as done.
+    assert (ended.result["changed"], ended.result["taken"], ended.result["removed"]) == (False, False, [])
+    # It counts for nothing from now on, and nothing is stacked on it.
+    [first, *_] = backup(alone, kind="incr", max_age="0", check=True).result["steps"]
+    assert first.startswith("take a full backup, since there is no good one")
     assert backup(alone, check=True).result["id"] != label
     assert label in " ".join(state(alone)["problems"])
     alone.repository.exec(["rm", "-rf", f"{PLACE}/{label}"])

@@ -15,7 +15,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry imp
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, read
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest
 
-
 PAGES = "Pages of the cluster did not match their checksums when it was taken."
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Union
 
@@ -106,11 +106,16 @@ def steps(wish: Wish, take: Take | None, chosen: Entry | None, expiring: Sequenc
     if leaving:
         changes.append(Expire(leaving))
     before = [_line(each) for each in found.entries]
-    after = [_line(each) for each in found.entries if each.id not in leaving]
-    if take is not None:
-        after.append(f"{_WORDS[take.kind]} backup, new")
     warnings = [f"Backup {each} is past its retention and stays, since no newer one is proven good." for each in kept]
-    return Plan(tuple(changes), tuple(warnings), before=before, after=after)
+    return so_far(Plan(warnings=tuple(warnings), before=before), changes, found)
+
+
+def so_far(plan: Plan, done: Sequence[Step], found: Listed) -> Plan:
+    """With these steps and no others, as where a run failed on its way."""
+    leaving = {name for step in done if isinstance(step, Expire) for name in step.ids}
+    after = [_line(each) for each in found.entries if each.id not in leaving]
+    after += [f"{_WORDS[step.kind]} backup, new" for step in done if isinstance(step, Take)]
+    return replace(plan, changes=tuple(done), after=after)
 
 
 def spared(entries: Sequence[Entry], expiring: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -29,6 +29,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     Verify,
     Wish,
     due,
+    so_far,
     steps,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.request import wanted
@@ -56,6 +57,8 @@ class Backups:
         self.judged: dict[str, Remembered] = {}
         self.taken: str | None = None
         self.seconds: float | None = None
+        # Steps that were taken, for a run that fails on its way.
+        self.done: list[Any] = []
 
     @property
     def repository(self) -> str:
@@ -110,14 +113,18 @@ class Backups:
             self._take(step)
         elif isinstance(step, Verify):
             self._verify(step, step.id or self.taken or "")
+            self.done.append(step)
         elif isinstance(step, Expire):
             self.pgbackrest.run("expire", self.repository)
+            self.done.append(step)
 
     def _take(self, step: Take) -> None:
         began = time.monotonic()
         # What is past its retention goes once this one is known to be good.
         printed = self.pgbackrest.run("backup", self.repository, f"--type={step.kind}", "--no-expire-auto", log="info")
         self.seconds = round(time.monotonic() - began, 3)
+        # Also one that turns out to be of no use is there now.
+        self.done.append(step)
         found = re.search(r"new backup label = (\S+)", printed)
         self.taken = found[1] if found else self.look().entries[-1].id
         broken = [each for each in warnings(printed) if "checksum" in each]
@@ -166,7 +173,7 @@ def backed_up(module: Module) -> None:
         if not module.check_mode:
             backups.carry_out(plan)
     except Problem:
-        module.report(**_result(plan, backups, None, ()))
+        module.report(**_result(so_far(plan, backups.done, found), backups, None, ()))
         raise
     if module.check_mode:
         module.report(**_result(plan, backups, chosen, gaps(found)))

@@ -25,6 +25,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     Verify,
     Wish,
     due,
+    so_far,
     spared,
     steps,
 )
@@ -139,18 +140,18 @@ def test_what_is_of_a_cluster_before_this_one_is_no_base() -> None:
     assert due(replace(WISH, kind="incr"), replace(found, system_identifier="8"), NOW)[0] == Take("full", "incr")
 
 
-def judged(broken: list[str], problems: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[str, bool]:
+def judged(broken: list[str], wrong: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[str, bool]:
     """What is said of a backup that was just taken, and whether broken pages are remembered of it."""
     monkeypatch.setattr(state, "DIRECTORY", tmp_path)
     backups = Backups(WISH)
     with pytest.raises(Problem) as caught:
-        backups._judge(FULL, broken, problems)
+        backups._judge(FULL, broken, wrong)
     return caught.value.sentence, FULL in backups.remembered
 
 
 def test_only_broken_pages_are_told_as_damage_of_the_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for broken, problems in ((["invalid page checksum in base/5/1"], []), ([], [PAGES])):
-        sentence, remembered = judged(broken, problems, monkeypatch, tmp_path)
+    for broken, wrong in ((["invalid page checksum in base/5/1"], []), ([], [PAGES])):
+        sentence, remembered = judged(broken, wrong, monkeypatch, tmp_path)
         assert "the cluster is damaged" in sentence
         assert remembered
     sentence, remembered = judged([], ["WAL segment 0001, which it needs, is not there."], monkeypatch, tmp_path)
@@ -173,6 +174,10 @@ def test_the_new_one_is_proven_before_others_go() -> None:
     plan = steps(WISH, Take("full", "full"), None, [FULL], found)
     assert plan.changes == (Take("full", "full"), Verify("checksum", None), Expire((FULL,)))
     assert plan.after == ["full backup 20300105-000000F", "full backup, new"]
+    # Where the proof fails nothing has left.
+    failed = so_far(plan, plan.changes[:1], found)
+    assert failed.changes == (Take("full", "full"),)
+    assert failed.after == [*plan.before, "full backup, new"]
 
 
 @pytest.mark.parametrize(
