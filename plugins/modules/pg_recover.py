@@ -44,7 +44,8 @@ options:
     description:
       - Label of the backup to begin with. The newest one from which the target can be reached unless given.
       - Before a transaction or a restore point nobody can say which backup that is; when the newest one turns out to
-        be too late, name an older one.
+        be too late, name an older one. A server that runs is therefore not stopped for them before the target was
+        reached, unless the backup is named.
     type: str
   target:
     description:
@@ -79,7 +80,8 @@ options:
   running_server:
     description:
       - What becomes of a server that runs on the present data.
-      - With V(stop) it is stopped before anything else, so that nobody writes what will be left behind.
+      - With V(stop) it is stopped before anything else, so that nobody writes what will be left behind. A run that
+        fails after that says that it is stopped, and does not start it.
       - With V(stop_last) it serves until the recovered data was proven, and is stopped for the exchange only.
     type: str
     choices: [refuse, stop, stop_last]

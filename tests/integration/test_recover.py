@@ -67,13 +67,15 @@ def test_positions_transactions_and_names_are_met_exactly(ledger: Backed) -> Non
         cluster.psql("INSERT INTO ledger (who) VALUES (78); SELECT pg_sleep(0.3)")
     ledger.archived()
     here: dict[str, Any] = {"running_server": "stop", "timeline": 1}
+    # Which backup is early enough for these two is known when they are reached: production serves until then.
+    undated = {**here, "running_server": "stop_last"}
     marked = "SELECT string_agg(who::text, ' ' ORDER BY who) FROM ledger WHERE who IN (77, 78)"
-    done = made(ledger.recover(target="name", target_value="before the 'migration'", **here))
+    done = made(ledger.recover(target="name", target_value="before the 'migration'", **undated))
     assert cluster.psql(marked) == "77"
-    done = made(ledger.recover(target="xid", target_value=xid, **here))
+    done = made(ledger.recover(target="xid", target_value=xid, **undated))
     assert cluster.psql(marked) == "77"
     assert cluster.psql("SELECT max(xmin::text::bigint) FROM ledger WHERE who = 77") == xid
-    done = made(ledger.recover(target="xid", target_value=xid, inclusive=False, **here))
+    done = made(ledger.recover(target="xid", target_value=xid, inclusive=False, **undated))
     assert cluster.psql(marked) == ""
     done = made(ledger.recover(target="lsn", target_value=lsn, **here))
     assert cluster.psql(marked) in ("", "77")
@@ -167,6 +169,10 @@ def test_what_cannot_work_is_refused_beforehand(ledger: Backed) -> None:
         "does not say one moment": [{"target": "time", "target_value": "2026-01-31 14:05:00"}],
         "Stanza 'other'": [{"target": "latest", "stanza": "other"}],
         "there is no end": [{"target": "latest", "running_server": "stop_last"}],
+        "name a backup that is older": [
+            {"target": "name", "target_value": "never made"},
+            {"target": "xid", "target_value": "1000000"},
+        ],
         "no point to pause at": [{"target": "latest", "end": "paused"}],
     }
     for words, cases in told.items():
@@ -212,6 +218,26 @@ def test_a_target_that_is_missed_leaves_everything_as_it_was(ledger: Backed) -> 
     assert cluster.psql("SELECT pg_is_in_recovery()") == "f"
     assert made(ledger.recover(**asked))["timeline"] == 2
     assert ledger.files() == ["main", *ledger.aside]
+
+
+def test_a_point_before_the_newest_backup_is_reached_from_an_older_one(ledger: Backed) -> None:
+    """Until that is known production serves; where it was stopped at all events, that is said."""
+    cluster = ledger.cluster
+    first = ledger.backup()
+    cluster.psql("SELECT pg_create_restore_point('before')")
+    cluster.psql("INSERT INTO ledger (who) VALUES (7)")
+    second = ledger.backup()
+    asked: dict[str, Any] = {"target": "name", "target_value": "before"}
+    assert "name a backup that is older" in refused(ledger.recover(running_server="stop", **asked))
+    assert "not touched" in ledger.recover(running_server="stop_last", **asked).failure
+    assert cluster.psql("SELECT count(*) FROM ledger") == "101"
+    sentence = ledger.recover(running_server="stop", backup=second, **asked).failure
+    assert f"was stopped by this run and still is, with its data as it was: systemctl start {cluster.unit}" in sentence
+    ledger.node.exec(["systemctl", "start", cluster.unit])
+    assert cluster.psql("SELECT count(*) FROM ledger") == "101"
+    done = made(ledger.recover(running_server="stop_last", backup=first, **asked))
+    assert f"have instance {cluster.version}/main archive the WAL that it has written" in done["steps"]
+    assert cluster.psql("SELECT count(*) FROM ledger") == "100"
 
 
 def test_a_missing_file_of_wal_is_not_taken_for_the_end(ledger: Backed) -> None:

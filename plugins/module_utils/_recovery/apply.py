@@ -59,6 +59,18 @@ class Apply:
     def proof(self) -> dict[str, Any]:
         return {} if self._mark is None else dict(self._mark.proof)
 
+    @property
+    def left_stopped(self) -> str | None:
+        """What is to be said where a run fails after it has stopped the server, and before its data has moved."""
+        kinds = {step.kind for step in self.done}
+        if "stop" not in kinds or "aside" in kinds or not self._place.data.exists():
+            return None
+        unit = _debian.unit(self._place.version, self._place.instance)
+        return (
+            f"Instance {self._wanted.title} was stopped by this run and still is, with its data as it was: "
+            f"systemctl start {unit} has it serve again what it served before."
+        )
+
     def carry_out(self) -> None:
         if self._host.restored:
             end_orphan(self._place, "fast")

@@ -50,6 +50,9 @@ def switches(wanted: Wanted, host: Host, archive: Archive, stanza: Stanza) -> bo
     server = host.server
     if server is None or server.in_recovery is not False or not server.archives:
         return False
+    if wanted.target.undated:
+        # One that is stopped first archives what it has.
+        return wanted.running_server == STOP_LAST
     return any(True for _each in beyond(wanted.target, stanza, archive, server.now or 0.0, more_wal=False))
 
 
@@ -89,7 +92,7 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
     refusals = [*against.of_host(wanted, host), *against.of_cluster(wanted, host, stanza)]
     refusals += against.of_server(wanted, host, exchanged)
     if resumes is None:
-        refusals += [*choice.refusals, *against.of_timeline(wanted, host, archive)]
+        refusals += [*choice.refusals, *against.of_timeline(wanted, host, archive), *against.of_stopping(wanted, host)]
         if backup is not None:
             refusals += beyond(wanted.target, stanza, archive, now, more_wal=more_wal(wanted, host, stanza))
             refusals += against.of_room(wanted, host, backup)

@@ -60,9 +60,11 @@ def recovered(module: Module) -> None:
         try:
             if not module.check_mode:
                 apply.carry_out()
-        except Problem:
+        except Problem as problem:
             module.report(**_result(replace(course.plan, changes=tuple(apply.done)), wanted, apply.proof))
-            raise
+            if apply.left_stopped is None:
+                raise
+            raise Problem(f"{problem.sentence.rstrip('.')}. {apply.left_stopped}") from problem
         _report(module, wanted, course, apply)
 
 

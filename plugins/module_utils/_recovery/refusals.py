@@ -15,7 +15,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosin
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Host
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import EXCHANGING
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import PAUSED, REFUSE, STOP_LAST, Wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import (
+    PAUSED,
+    REFUSE,
+    STOP,
+    STOP_LAST,
+    Wanted,
+)
 
 # What every instance writes for itself, and WAL that is replayed.
 SPARE_BYTES = 256 << 20
@@ -104,6 +110,16 @@ def of_server(wanted: Wanted, host: Host, exchanged: bool) -> Iterator[str]:
             f"{' and '.join(server.standbys)} stream from instance {wanted.title}, cannot follow it onto the timeline "
             "that begins with the recovery, and have to be cloned again afterwards: say leave_standbys: true if that "
             "is meant."
+        )
+
+
+def of_stopping(wanted: Wanted, host: Host) -> Iterator[str]:
+    """Production is not stopped for hours of replay that may find nothing."""
+    if host.server is not None and wanted.running_server == STOP and wanted.target.undated and wanted.label is None:
+        yield (
+            f"Whether the newest backup is early enough for {wanted.target}, and whether that was ever written, the "
+            f"replay alone will tell, and until then instance {wanted.title} would be stopped: choose running_server: "
+            "stop_last, with which it serves until the target was reached, or name a backup that is older than that."
         )
 
 

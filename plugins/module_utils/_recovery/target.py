@@ -34,6 +34,11 @@ class Target:
     def moment(self) -> datetime | None:
         return datetime.fromisoformat(self.value) if self.kind == "time" else None
 
+    @property
+    def undated(self) -> bool:
+        """Where in the WAL it is, only the replay tells."""
+        return self.kind in ("xid", "name")
+
     def __str__(self) -> str:
         if self.kind in ("latest", "immediate"):
             return {"latest": "the end of the archive", "immediate": "the end of the backup"}[self.kind]

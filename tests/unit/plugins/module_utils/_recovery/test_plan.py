@@ -66,6 +66,9 @@ def refusal(wanted: Wanted, host: Host, archive: Archive = Archive(1)) -> str:  
 
 
 BACK_THEN = replace(WANTED, target=Target("lsn", "0/4000000"), running_server="stop_last")
+# Which backup is before it, nobody knows beforehand.
+UNDATED = replace(WANTED, target=Target("name", "before the migration"), running_server="stop_last")
+BLIND = replace(UNDATED, running_server="stop")
 
 
 @pytest.mark.parametrize(
@@ -76,12 +79,15 @@ BACK_THEN = replace(WANTED, target=Target("lsn", "0/4000000"), running_server="s
         (WANTED, RUNS, "stop restore prove aside place start"),
         (BACK_THEN, RUNS, "restore prove stop aside place start"),
         (replace(BACK_THEN, target=Target("lsn", "0/F000000")), RUNS, "archive restore prove stop aside place start"),
+        (UNDATED, RUNS, "archive restore prove stop aside place start"),
+        (replace(UNDATED, running_server="stop", label="F1"), RUNS, "stop restore prove aside place start"),
         (WANTED, replace(HERE, restored=True, mark=mark(RESTORING)), "end restore prove aside place start"),
         (WANTED, replace(RUNS, restored=True, mark=mark(PROVEN)), "stop aside place start"),
         (WANTED, replace(HERE, restored=True, mark=mark(EXCHANGING)), "aside place start"),
         (WANTED, replace(HERE, data=None, restored=True, mark=mark(EXCHANGING)), "place start"),
         (WANTED, replace(RUNS, mark=mark(EXCHANGING)), "start"),
         (WANTED, replace(EMPTY, data=DATA, half_registered=True, mark=mark(EXCHANGING)), "register start"),
+        (BLIND, replace(RUNS, restored=True, mark=mark(PROVEN, BLIND)), "stop aside place start"),
         # Another request: what a killed run restored is used, what it proved is not.
         (BACK_THEN, replace(RUNS, restored=True, mark=mark(PROVEN)), "end restore prove stop aside place start"),
     ],
@@ -107,6 +113,8 @@ OTHER = replace(DATA, control=Control("5", "shut down", Branch(1, "0/1")))
         (WANTED, replace(HERE, server=Server(in_recovery=True)), "is a standby"),
         (replace(WANTED, running_server="refuse"), RUNS, "with stop_last it serves"),
         (replace(WANTED, running_server="stop_last"), RUNS, "there is no end"),
+        (BLIND, RUNS, "stop_last, with which it serves until the target was reached, or name a backup"),
+        (replace(BLIND, target=Target("xid", "77")), RUNS, "early enough for transaction 77"),
         (replace(WANTED, end="paused"), HERE, "no point to pause at"),
         (replace(WANTED, system_identifier="5"), HERE, "5 is wanted"),
         (WANTED, replace(RUNS, server=replace(SERVER, standbys=("a", "b"))), "a and b stream from instance 15/main"),
