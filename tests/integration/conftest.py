@@ -125,6 +125,12 @@ LONG_TESTS = {
         "test_rows_alone_come_back_into_the_definitions_that_are_there",
         "test_rows_that_others_refer_to_are_missing_and_nothing_happens",
     ),
+    "test_server_recover": (
+        "test_a_server_that_is_frozen_is_left_to_a_person",
+        "test_again_and_again",
+        "test_recovery_that_waits_for_wal_says_so_and_is_waited_for_again",
+        "test_who_is_named_is_started_although_it_was_kept_stopped",
+    ),
     "test_tls": (
         "test_a_pooler_without_the_owner_gets_it_where_that_is_wanted",
         "test_an_authority_is_replaced_in_two_runs",

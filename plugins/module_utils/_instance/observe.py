@@ -58,10 +58,15 @@ def observe(version: int, name: str, data_directory: Path | None = None) -> Inst
         name,
         text,
         data,
-        int(values.get("port", "5432")),
+        _port(values.get("port")),
         _debian.start_of(read_text(directory / "start.conf")),
         None if text is None else postmaster(data),
     )
+
+
+def _port(value: str | None) -> int:
+    """What is no number keeps the server from starting, and that is for the server to say."""
+    return int(value) if value is not None and value.isdigit() else 5432
 
 
 def read_text(path: Path) -> str | None:

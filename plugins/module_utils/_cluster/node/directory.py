@@ -13,8 +13,8 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._clone_mark import MARK, growing
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.machine import text
-from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.ports import alive, program
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors
+from ansible_collections.runbook.postgres.plugins.module_utils._ports import alive, program
 
 # What a new file system of its own holds.
 NOTHING = frozenset({"lost+found"})

@@ -17,11 +17,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.dir
     configured,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.machine import text
-from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.ports import Listener, alive
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.server import asked
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._controldata import parsed, printed
 from ansible_collections.runbook.postgres.plugins.module_utils._mounts import unmounted
+from ansible_collections.runbook.postgres.plugins.module_utils._ports import Listener, alive
 
 CONTROLDATA_SECONDS = 10.0
 

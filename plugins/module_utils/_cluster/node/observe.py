@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian, _promoters
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node import instance, machine, packages
-from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.ports import Listener, listeners
+from ansible_collections.runbook.postgres.plugins.module_utils._ports import Listener, listeners
 
 CONFIGURATIONS = Path("/etc/postgresql")
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.runbook.postgres.plugins.modules import pg_instance, pg_restart, pg_settings
+from ansible_collections.runbook.postgres.plugins.modules import pg_instance, pg_restart, pg_server_recover, pg_settings
 
-MODULES = (pg_instance, pg_settings, pg_restart)
+MODULES = (pg_instance, pg_settings, pg_restart, pg_server_recover)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rsplit(".", 1)[-1])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.ports import Listener, alive, listeners
+from ansible_collections.runbook.postgres.plugins.module_utils._ports import Listener, alive, listeners
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 
