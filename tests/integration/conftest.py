@@ -153,6 +153,7 @@ ON_ONE_RELEASE = (
     "test_objects",
     "test_partition_function",
     "test_pgbouncer",
+    "test_promote",
     "test_recover",
     "test_restart",
     "test_restore",

@@ -1,0 +1,47 @@
+# Copyright: the runbook.postgres contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The module's options as a wish, and what it tells of a promotion that is planned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._promote.checks import Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._promote.observe import Seen
+from ansible_collections.runbook.postgres.plugins.module_utils._promote.plan import Promotion
+
+_LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
+
+
+def wish(options: Mapping[str, Any]) -> Wish:
+    lsn = options["primary_lsn"]
+    if lsn is not None and not _LSN.fullmatch(lsn):
+        raise Refused(
+            f"primary_lsn is {lsn!r}, which is no position in WAL: give one as PostgreSQL writes it, 0/5000060."
+        )
+    # An option is called as what it fills.
+    return Wish(**{name: options[name] for name in Wish.__dataclass_fields__})
+
+
+def foreseen(seen: Seen, decided: Promotion) -> dict[str, Any]:
+    """The result before anything is done, which is check mode's as well."""
+    server = seen.server
+    return {
+        "changed": decided.plan.changed,
+        "diff": decided.plan.diff(f"instance {seen.title}"),
+        "steps": [change.sentence for change in decided.plan.changes],
+        "refusals": [vars(each) for each in decided.refusals],
+        "timeline_before": server.timeline,
+        "timeline": decided.timeline,
+        "received_lsn": server.received,
+        "replayed_lsn": server.replayed,
+        "promoted_lsn": None,
+        "to_replay_bytes": server.to_replay,
+        "loss_bytes": decided.loss,
+        "durations": {},
+    }
