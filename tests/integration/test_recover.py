@@ -271,6 +271,24 @@ PLACES = (
 )
 
 
+def test_what_was_written_after_the_proof_is_part_of_the_end_of_the_archive(ledger: Backed) -> None:
+    """The run dies when all was proven, the host starts the old data again, and people work with it."""
+    cluster = ledger.cluster
+    ledger.backup()
+    asked: dict[str, Any] = {"target": "latest", "running_server": "stop"}
+    ended = ledger.recover(die=Interrupt(("._recovery.exchange:aside",)), **asked)
+    assert ended.killed, ended.text
+    ledger.node.exec(["systemctl", "start", cluster.unit])
+    cluster.psql("INSERT INTO ledger (who) VALUES (7)")
+    cluster.stop()
+    foreseen = made(ledger.recover(check=True, **asked))
+    done = made(ledger.recover(**asked))
+    assert foreseen["steps"] == done["steps"]
+    assert "once more" in str(done["warnings"])
+    assert cluster.psql("SELECT count(*) FROM ledger") == "101"
+    assert ledger.files() == ["main", *ledger.aside]
+
+
 @pytest.mark.parametrize("running", ["stop", "stop_last"])
 def test_a_run_that_ends_anywhere_is_finished_by_the_next(ledger: Backed, running: str) -> None:
     """All places one after the other in one recovery: each run dies a little later than the one before."""

@@ -18,7 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import postmaster
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import exchange
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Stanza
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Host
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Host, data_in
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import (
     EXCHANGING,
     PROVEN,
@@ -148,7 +148,9 @@ class Apply:
         proof = self._prover.prove(stanza, promotes=promotes, now=time.time(), more_wal=stopped)
         if not promotes:
             exchange.stay_paused(place, self._prover.recovery(proof["followed_timeline"], place.data))
-        self._mark = replace(mark, phase=PROVEN, proof={**proof, "backup": mark.label})
+        left = data_in(place)
+        standing = None if left is None else left.standing
+        self._mark = replace(mark, phase=PROVEN, proof={**proof, "backup": mark.label}, left=standing)
         self._mark.write(place)
 
     def _aside(self) -> None:

@@ -57,6 +57,11 @@ class Data:
     segments: tuple[str, ...] = ()
     segment_bytes: int = SEGMENT_BYTES
 
+    @property
+    def standing(self) -> str | None:
+        """Any server that was started on it makes another one of this."""
+        return None if self.control is None else f"{self.control.state} at {self.control.position}"
+
 
 @dataclass(frozen=True)
 class Server:
@@ -102,7 +107,7 @@ def observe(place: Place) -> Host:
     there = place.growing.is_dir() and any(place.growing.iterdir())
     return Host(
         installed,
-        _data(place) if installed else None,
+        data_in(place) if installed else None,
         _server(place.data),
         registered(place.version, place.instance),
         (_debian.config_directory(place.version, place.instance) / REGISTERING).exists(),
@@ -115,7 +120,7 @@ def observe(place: Place) -> Host:
     )
 
 
-def _data(place: Place) -> Data | None:
+def data_in(place: Place) -> Data | None:
     directory = place.data
     if not directory.is_dir() or not any(directory.iterdir()):
         return None

@@ -84,6 +84,8 @@ class Mark:
     phase: str = RESTORING
     label: str = ""
     proof: Mapping[str, Any] = field(default_factory=dict)
+    # Where the present data stood when the restored one was proven.
+    left: str | None = None
 
     def write(self, place: Place) -> None:
         content = (json.dumps(asdict(self), indent=1) + "\n").encode()

@@ -15,7 +15,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery import 
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, Choice, beyond
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Host
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import RESTORING
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import RESTORING, Mark
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import (
     PAUSED,
     PROMOTED,
@@ -83,10 +83,18 @@ def promotes_paused(wanted: Wanted, host: Host) -> bool:
     return done_before(replace(wanted, end=PAUSED), host)
 
 
+def went_on(wanted: Wanted, host: Host, mark: Mark) -> bool:
+    """Whether somebody had the present data serve again after the end of the archive was proven: it holds more now."""
+    if wanted.target.kind != "latest" or mark.phase == RESTORING or not host.restored or host.data is None:
+        return False
+    return host.server is not None or host.data.standing != mark.left
+
+
 def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, choice: Choice, now: float) -> Course:
     """The steps, or why there can be none."""
     resumed = host.mark if host.mark is not None and host.mark.request == wanted.request else None
-    resumes = resumed.phase if resumed is not None and resumed.phase != RESTORING else None
+    overtaken = resumed is not None and went_on(wanted, host, resumed)
+    resumes = resumed.phase if resumed is not None and resumed.phase != RESTORING and not overtaken else None
     backup = choice.backup
     exchanged = resumes is not None and not host.restored
     refusals = [*against.of_host(wanted, host), *against.of_cluster(wanted, host, stanza)]
@@ -101,7 +109,7 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
     steps = tuple(_steps(wanted, host, stanza, backup, archive, resumes))
     before = _told(wanted, host)
     after = [f"{wanted.place.data}: cluster {stanza.system_identifier} at {wanted.target}, {wanted.end}"]
-    warnings = (*(choice.warnings if resumes is None else ()), *_warnings(wanted, host))
+    warnings = (*(choice.warnings if resumes is None else ()), *_warnings(wanted, host, overtaken=overtaken))
     plan = Plan(steps, warnings, before=before, after=after)
     return Course(plan, backup, archive, resumes)
 
@@ -134,8 +142,13 @@ def _steps(
     yield Step("start", f"start instance {wanted.title}, {wanted.end}")
 
 
-def _warnings(wanted: Wanted, host: Host) -> Iterator[str]:
+def _warnings(wanted: Wanted, host: Host, *, overtaken: bool = False) -> Iterator[str]:
     server, data = host.server, host.data
+    if overtaken:
+        yield (
+            f"Instance {wanted.title} went on after a run that did not end had proven what it restored: "
+            "the end of the archive is another one now, and is replayed to once more."
+        )
     if server is not None and server.in_recovery is None:
         yield f"The server of instance {wanted.title} runs and does not answer: whether standbys follow, nobody says."
     if server is not None and server.slots:

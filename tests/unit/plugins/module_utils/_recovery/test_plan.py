@@ -38,6 +38,7 @@ BACKUP = backup("F1", 1000, "000000010000000000000003", "0/3000100")
 KNOWN = read(listing(BACKUP), STANZA, 15, None)
 WANTED = Wanted(PLACE, Target("latest"), STANZA, running_server="stop", stamp="20260131T120000Z")
 DATA = Data("15", Control(str(CLUSTER), "in production", Branch(1, "0/5000000")), standby=False)
+WENT_ON = replace(DATA, control=Control(str(CLUSTER), "shut down", Branch(1, "0/5000100")))
 EMPTY = Host(installed=True, free_bytes=1 << 40)
 HERE = replace(EMPTY, data=DATA, registered=str(PLACE.data))
 SERVER = Server(in_recovery=False, archives=True, now=5000.0)
@@ -45,7 +46,7 @@ RUNS = replace(HERE, server=SERVER)
 
 
 def mark(phase: str, wanted: Wanted = WANTED) -> Mark:
-    return Mark(wanted.request, str(CLUSTER), "20260131T110000Z", phase, "F1")
+    return Mark(wanted.request, str(CLUSTER), "20260131T110000Z", phase, "F1", left=DATA.standing)
 
 
 def course(wanted: Wanted, host: Host, archive: Archive = Archive(1), now: float = 5000.0) -> Course:  # noqa: B008
@@ -82,7 +83,13 @@ BLIND = replace(UNDATED, running_server="stop")
         (UNDATED, RUNS, "archive restore prove stop aside place start"),
         (replace(UNDATED, running_server="stop", label="F1"), RUNS, "stop restore prove aside place start"),
         (WANTED, replace(HERE, restored=True, mark=mark(RESTORING)), "end restore prove aside place start"),
-        (WANTED, replace(RUNS, restored=True, mark=mark(PROVEN)), "stop aside place start"),
+        (WANTED, replace(HERE, restored=True, mark=mark(PROVEN)), "aside place start"),
+        # Somebody had the old data serve meanwhile: the end of the archive is another one.
+        (WANTED, replace(RUNS, restored=True, mark=mark(PROVEN)), "end stop restore prove aside place start"),
+        (WANTED, replace(RUNS, restored=True, mark=mark(EXCHANGING)), "end stop restore prove aside place start"),
+        (WANTED, replace(HERE, data=WENT_ON, restored=True, mark=mark(PROVEN)), "end restore prove aside place start"),
+        # What was proven of the past is as true as before.
+        (BACK_THEN, replace(RUNS, restored=True, mark=mark(PROVEN, BACK_THEN)), "stop aside place start"),
         (WANTED, replace(HERE, restored=True, mark=mark(EXCHANGING)), "aside place start"),
         (WANTED, replace(HERE, data=None, restored=True, mark=mark(EXCHANGING)), "place start"),
         (WANTED, replace(RUNS, mark=mark(EXCHANGING)), "start"),
@@ -145,6 +152,12 @@ def test_consent_is_enough() -> None:
 def test_a_server_that_says_nothing_is_told_of() -> None:
     plan = course(WANTED, replace(RUNS, server=Server())).plan
     assert "does not answer" in plan.warnings[0]
+
+
+def test_data_that_went_on_after_the_proof_is_told_of() -> None:
+    plan = course(WANTED, replace(HERE, data=WENT_ON, restored=True, mark=mark(PROVEN))).plan
+    assert "replayed to once more" in plan.warnings[0]
+    assert not course(WANTED, replace(HERE, restored=True, mark=mark(PROVEN))).plan.warnings
 
 
 def test_wal_that_never_reached_the_archive_counts() -> None:
