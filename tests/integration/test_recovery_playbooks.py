@@ -81,6 +81,16 @@ def test_in_an_emergency_all_that_can_be_read_comes_back(ledger: Backed, tmp_pat
     code, text = play(tmp_path, "corruption_check", node)
     assert code == 0, text
     assert f"{node.name} is sound" in text
+    # What is damaged is not called restored, whoever looks at the outcome alone.
+    cluster.psql("CREATE TABLE parent (n int PRIMARY KEY); CREATE TABLE child (n int REFERENCES parent)")
+    cluster.psql("SET session_replication_role = replica; INSERT INTO child VALUES (7)")
+    code, text = play(tmp_path, "emergency_restore", node, **asked)
+    assert code != 0
+    assert "was restored and is corrupt (child_n_fkey on child)" in " ".join(text.split())
+    assert "Point no application here" in text
+    code, text = play(tmp_path, "corruption_check", node)
+    assert code != 0
+    assert f"{node.name} is corrupt" in text
 
 
 def test_a_drill_is_held_elsewhere_and_told_at_home(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
