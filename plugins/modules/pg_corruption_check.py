@@ -13,12 +13,13 @@ version_added: 0.1.0
 author:
   - runbook.postgres maintainers (@runbook-postgres)
 description:
-  - Looks at an instance's control data and, of a server that runs, at every table, index and foreign key of its
-    databases; of a stopped one at the checksum of every page. It comes to a verdict and names the next step.
+  - Looks at an instance's control data and, of a server that runs, at every table, sequence, index and foreign key of
+    its databases; of a stopped one at the checksum of every page. It comes to a verdict and names the next step.
   - Nothing is written, and nothing is mended. Everything is read, which takes its time and its share of the disk; run
     it on a standby or a restored copy where that matters.
   - Indexes are looked at where the extension C(amcheck) is, and tables as well from PostgreSQL 14 on; elsewhere every
-    row is read, which finds pages whose checksum is wrong. What could not be looked at is told.
+    row is read, which finds pages whose checksum is wrong. Of indexes C(amcheck) reads those of kind btree. What could
+    not be looked at is told, also what a full disk or too little memory kept from being read.
 options:
   version:
     description:

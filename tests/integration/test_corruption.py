@@ -85,3 +85,20 @@ def test_what_cannot_be_looked_at_is_told(ledger: Backed) -> None:
     assert done["verdict"] == "sound"
     assert any("bare" in each and "amcheck" in each for each in done["skipped"])
     assert any("gone" in each for each in done["skipped"])
+
+
+def test_what_could_not_be_read_is_neither_damaged_nor_sound_without_a_word(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    cluster.psql(SCHEMA)
+    cluster.psql("CREATE TABLE words (w tsvector); CREATE INDEX words_w ON words USING gin (w)")
+    cluster.psql("INSERT INTO parent SELECT n FROM generate_series(501, 50000) n")
+    cluster.psql("INSERT INTO child SELECT n, n FROM generate_series(501, 50000) n; ANALYZE")
+    done = made(look(ledger, databases=["postgres"]))
+    assert (done["verdict"], done["looked_at"]["sequences"]) == ("sound", 1)
+    assert "public.words_w (gin)" in str(done["skipped"])
+    assert "not everything was looked at" in done["next_step"]
+    # As with a disk that is full: nothing is known then, and nothing is damaged.
+    cluster.psql("ALTER ROLE postgres SET temp_file_limit = '64kB'; ALTER ROLE postgres SET work_mem = '64kB'")
+    done = made(look(ledger, databases=["postgres"]))
+    assert (done["verdict"], done["faults"], done["looked_at"]["foreign keys"]) == ("sound", [], 0)
+    assert "foreign keys of database postgres (child_n_fkey on child): temporary file size" in str(done["skipped"])

@@ -24,6 +24,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._corruption.verdi
     TABLE,
     Examined,
     Fault,
+    some,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, Silent, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
@@ -96,14 +97,26 @@ def _running(params: Mapping[str, Any], socket: _debian.Socket, found: Examined)
         found.count("databases", 1)
         for what, kind, sql in _questions(params, schema):
             _ask(socket, database, what, kind, sql, found)
-        if schema is None:
-            found.skipped.append(f"indexes of database {database}: it has no extension amcheck, create it there")
+        _unread(socket, database, schema, found)
+
+
+def _unread(socket: _debian.Socket, database: str, schema: str | None, found: Examined) -> None:
+    if schema is None:
+        found.skipped.append(f"indexes of database {database}: it has no extension amcheck, create it there")
+        return
+    names = socket.json(catalog.UNREAD_INDEXES, database)
+    if names:
+        found.skipped.append(
+            f"indexes of database {database} ({some(names)}): amcheck looks at valid ones of kind btree, "
+            "rebuild one that is in doubt"
+        )
 
 
 def _questions(params: Mapping[str, Any], schema: str | None) -> Sequence[tuple[str, str, str]]:
     verifies = schema is not None and params["version"] >= _VERIFY_HEAP_SINCE
     quoted = _debian.identifier(schema) if schema is not None else ""
     questions = [("tables", TABLE, catalog.CHECK_TABLES if verifies else catalog.READ_TABLES)]
+    questions.append(("sequences", TABLE, catalog.READ_SEQUENCES))
     if schema is not None:
         questions.append(("indexes", INDEX, catalog.CHECK_INDEXES))
     if params["foreign_keys"]:
@@ -121,6 +134,9 @@ def _ask(socket: _debian.Socket, database: str, what: str, kind: str, sql: str, 
         found.skipped.append(f"{what} of database {database}: {error.sentence}")
         return
     found.count(what, answer["looked"])
+    if answer["passed"]:
+        names = some([each["object"] for each in answer["passed"]])
+        found.skipped.append(f"{what} of database {database} ({names}): {answer['passed'][0]['told']}")
     for each in answer["found"]:
         found.faults.append(Fault(_kind(kind, each["told"]), each["object"], each["told"], database))
 

@@ -19,6 +19,7 @@ CONTROL, PAGE, TABLE, INDEX, ORPHAN, COUNTED = (
     "foreign key",
     "counted failures",
 )
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class Examined:
             "skipped": list(self.skipped),
             "next_step": next_step(self.faults, self.skipped),
         }
+
+
+def some(names: Sequence[str]) -> str:
+    """Enough of them to know what is meant."""
+    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + rest
 
 
 def next_step(faults: Sequence[Fault], skipped: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._corruption.verdi
     TABLE,
     Examined,
     Fault,
+    some,
 )
 
 
@@ -45,3 +46,8 @@ def test_what_was_not_looked_at_is_not_called_sound_without_a_word() -> None:
     seen.count("tables", 4)
     assert seen.result["looked_at"] == {"tables": 7}
     assert "not everything was looked at" in seen.result["next_step"]
+
+
+def test_of_many_names_some_are_told() -> None:
+    assert some(["a", "b"]) == "a, b"
+    assert some(list("abcdefgh")) == "a, b, c, d, e and 3 more"
