@@ -16,6 +16,13 @@ class Problem(Exception):
         return " ".join(str(self).split())
 
 
+def said(error: Problem | OSError) -> str:
+    """What failed, also where it was the operating system that said no: a disk that is full, or gone."""
+    if isinstance(error, Problem):
+        return error.sentence
+    return f"{error.filename or 'A file'} cannot be used ({error.strerror or error}): look at its disk and its rights."
+
+
 class Refused(Problem):
     """What was asked for cannot be done as asked; nothing was changed."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, said
 from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
@@ -60,11 +60,11 @@ def recovered(module: Module) -> None:
         try:
             if not module.check_mode:
                 apply.carry_out()
-        except Problem as problem:
+        except (Problem, OSError) as problem:
             module.report(**_result(replace(course.plan, changes=tuple(apply.done)), wanted, apply.proof))
-            if apply.left_stopped is None:
+            if apply.left_stopped is None and isinstance(problem, Problem):
                 raise
-            raise Problem(f"{problem.sentence.rstrip('.')}. {apply.left_stopped}") from problem
+            raise Problem(" ".join(each for each in (said(problem), apply.left_stopped) if each)) from problem
         _report(module, wanted, course, apply)
 
 

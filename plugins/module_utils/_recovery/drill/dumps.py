@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian, _files
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, said
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import seclusion
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import (
     Checked,
@@ -98,8 +98,8 @@ class Unpacking:
                 with timed(found.took, "questions"):
                     found.checks += [answered(trial, check) for check in self.checks]
                 trial.stop()
-        except Problem as error:
-            found.failure = error.sentence
+        except (Problem, OSError) as error:
+            found.failure = said(error)
         finally:
             self._clean_up(found)
 
@@ -107,8 +107,8 @@ class Unpacking:
         try:
             with timed(found.took, "clean-up"):
                 remove(self.place, self.stamp)
-        except Problem as error:
-            found.failure = " ".join(each for each in (found.failure, error.sentence) if each)
+        except (Problem, OSError) as error:
+            found.failure = " ".join(each for each in (found.failure, said(error)) if each)
 
     @property
     def _over(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._controldata import parsed, printed
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, said
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Checked, Evidence
@@ -66,8 +66,8 @@ class Rehearsal:
                 trial.stop()
             with timed(evidence.took, "checksums"):
                 evidence.checks += self._checksums()
-        except Problem as error:
-            evidence.failure = error.sentence
+        except (Problem, OSError) as error:
+            evidence.failure = said(error)
         finally:
             with timed(evidence.took, "clean-up"):
                 self._remove(evidence)
@@ -76,8 +76,8 @@ class Rehearsal:
         """What is in the way of that is a fault as well, and no reason to write nothing down."""
         try:
             remove(self.place, self.stamp)
-        except Problem as error:
-            evidence.failure = " ".join(each for each in (evidence.failure, error.sentence) if each)
+        except (Problem, OSError) as error:
+            evidence.failure = " ".join(each for each in (evidence.failure, said(error)) if each)
 
     def _restore(self) -> None:
         place = self.place

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,13 +26,27 @@ def broken(*_: object) -> None:
     raise Problem("The restore failed.")
 
 
-def test_what_cannot_be_removed_is_a_fault_beside_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", "/srv/drill")
+
+
+@pytest.mark.parametrize(
+    ("fails", "said"),
+    [
+        (broken, "The restore failed."),
+        # Evidence is written of a drill that a full disk ended, too.
+        (full, "/srv/drill cannot be used (No space left on device): look at its disk and its rights."),
+    ],
+)
+def test_what_cannot_be_removed_is_a_fault_beside_the_first(
+    fails: Callable[..., None], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     known = read(listing(backup("F1", 1000, "000000010000000000000003")), STANZA, 15, None)
     monkeypatch.setattr(rehearsal, "remove", stuck)
-    monkeypatch.setattr(rehearsal.Rehearsal, "_restore", broken)
+    monkeypatch.setattr(rehearsal.Rehearsal, "_restore", fails)
     place = Place(15, "drill", tmp_path / "data")
     held = rehearsal.Rehearsal(place, Repository(STANZA), known, known.backups[0], {}, None, (), 1.0, "now")
     evidence = Evidence(STANZA, STANZA, "scratch", 0.0, Objectives(1.0, 1.0))
     held.run(evidence)
-    assert evidence.faults == ["The restore failed. It cannot be removed: look what keeps it."]
+    assert evidence.faults == [f"{said} It cannot be removed: look what keeps it."]
     assert "clean-up" in evidence.took
