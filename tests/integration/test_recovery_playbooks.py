@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.checkout import ROOT
+from lab.clusters import Cluster
 from lab.nodes import Node
 from tests.integration.playing import CONNECTION
 from tests.integration.recoveries import SETTINGS, STANZA, Backed, share
@@ -91,6 +92,48 @@ def test_in_an_emergency_all_that_can_be_read_comes_back(ledger: Backed, tmp_pat
     code, text = play(tmp_path, "corruption_check", node)
     assert code != 0
     assert f"{node.name} is corrupt" in text
+
+
+def test_a_point_in_time_is_reached_here_and_on_another_host(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
+    cluster, node = ledger.cluster, ledger.node
+    ledger.backup()
+    target = ledger.now()
+    cluster.psql("DROP TABLE ledger")
+    ledger.archived()
+    share(ledger, scratch)
+    asked: dict[str, Any] = {"pitr_target": "time", "pitr_value": target}
+    code, text = play(tmp_path, "pitr", node, scratch, pitr_host="all", **asked)
+    assert code != 0
+    assert "one host is recovered" in text
+    # Beside production first, which goes on; the instance is made there.
+    code, text = play(tmp_path, "pitr", node, scratch, pitr_host=scratch.name, **asked)
+    elsewhere = Cluster(scratch, cluster.version)
+    try:
+        assert code == 0, text
+        assert elsewhere.psql("SELECT count(*) FROM ledger") == "100"
+        assert (
+            "does not exist" in cluster.node.exec(["psql", "-c", "TABLE ledger"], user="postgres", check=False).stderr
+        )
+    finally:
+        elsewhere.drop()
+    # Then in place, where the server that runs takes a word.
+    asked["pitr_host"] = node.name
+    code, text = play(tmp_path, "pitr", node, check=True, **asked)
+    assert code != 0
+    assert "with stop_last it serves until" in text
+    asked["pitr_running_server"] = "stop"
+    code, text = play(tmp_path, "pitr", node, check=True, **asked)
+    assert code == 0, text
+    assert ledger.files() == ["main"]
+    code, text = play(tmp_path, "pitr", node, **asked)
+    assert code == 0, text
+    assert "it followed timeline 1 and is on 2" in " ".join(text.split())
+    [old] = ledger.aside
+    assert old in text
+    assert cluster.psql("SELECT count(*) FROM ledger") == "100"
+    code, text = play(tmp_path, "pitr", node, **asked)
+    assert code == 0, text
+    assert "changed=0" in text
 
 
 def test_a_drill_is_held_elsewhere_and_told_at_home(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
