@@ -232,6 +232,8 @@ options:
     description:
       - How much the backup will take, such as V(20 GB), to compare with what is free. Unless given it is what the
         last one took and a fifth, grown as the database did, and without a last one half of what the tables take.
+      - With O(method=physical) it counts where the repository is on a disk of this host. Unless given it is what the
+        last full one took and a fifth, for a full one; what others take is not known beforehand.
     type: str
   lock_timeout:
     description:

@@ -200,12 +200,18 @@ def test_a_disk_that_is_full_is_told_and_leaves_no_backup(alone: Backups) -> Non
     node.exec(["dd", "if=/dev/zero", "of=/small/full", "bs=1M", "count=6", "status=none"])
     small = {"path": "/small/backup", "retention": {"full": 1}}
     alone.stage.played("backup", backup_repositories=[DISK, small])
+    now: dict[str, Any] = {"repository": 2, "max_age": "0"}
     try:
-        assert "No space left on device" in backup(alone, repository=2, max_age="0").failure
-        assert {each["database"]["repo-key"] for each in alone.info()["backup"]} == {1}
+        assert "Repository 2 in /small/backup has" in backup(alone, expected_size="20 MB", **now).failure
+        # How much the first one takes nobody knows beforehand.
+        assert "No space left on device" in backup(alone, **now).failure
+        assert 2 not in {each["database"]["repo-key"] for each in alone.info()["backup"]}
         node.exec(["rm", "/small/full"])
         done = backup(alone, repository=2)
         assert done.result.get("taken"), done.text
+        # The next one takes about as much.
+        node.exec(["sh", "-c", "head -c 8M /dev/zero >/small/full || true"])
+        assert "make room" in backup(alone, check=True, **now).failure
     finally:
         node.exec(["rm", "-rf", "/small/backup", "/small/full"])
         alone.played()

@@ -37,6 +37,8 @@ class Listed:
     problems: tuple[str, ...] = ()
     system_identifier: str | None = None
     archive: Mapping[str, Archive] = field(default_factory=dict)
+    # What the last full one takes.
+    full_bytes: int | None = None
 
 
 def observe(stanza: str, repository: int, remembered: Mapping[str, Remembered], seconds: float) -> Listed:
@@ -75,7 +77,15 @@ def listed(
             entries.append(_entry(stanza, repository, each, database, walls, known, encrypted))
     current = max(databases, default=None)
     identifier = None if current is None else str(databases[current]["system-id"])
-    return Listed(stanza, repository, tuple(_with_broken_bases(entries)), problems, identifier, archive)
+    told = tuple(_with_broken_bases(entries))
+    return Listed(stanza, repository, told, problems, identifier, archive, _full_bytes(about, repository))
+
+
+def _full_bytes(about: Mapping[str, Any], repository: int) -> int | None:
+    here = [each for each in about.get("backup", []) if each["database"].get("repo-key", 1) == repository]
+    full = [each for each in here if each["type"] == "full"]
+    last = max(full, key=lambda each: int(each["timestamp"]["stop"]), default=None)
+    return None if last is None else last["info"]["repository"].get("delta")
 
 
 def _reason(told: Mapping[str, Any]) -> str:

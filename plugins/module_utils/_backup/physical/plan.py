@@ -29,6 +29,8 @@ class Wish:
     max_age: timedelta
     verify: str
     timeout: float
+    # How much it will take, by who knows that better than the last one.
+    expected_bytes: int | None = None
 
     @property
     def title(self) -> str:

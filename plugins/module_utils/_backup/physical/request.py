@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.options import read_max_age
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.plan import KINDS, Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.words import parse_size
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 
 PHYSICAL_OPTIONS: dict[str, Any] = {
@@ -35,4 +36,5 @@ def wanted(params: Mapping[str, Any]) -> Wish:
         read_max_age(params),
         params["verify"],
         float(params["timeout"]),
+        None if params["expected_size"] is None else parse_size("expected_size", params["expected_size"]),
     )

@@ -33,6 +33,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     steps,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.request import wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import refuse_without_room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import refuse_unknown, verify
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
@@ -168,6 +169,8 @@ def backed_up(module: Module) -> None:
     backups = Backups(wish)
     found = backups.look()
     take, chosen = due(wish, found, _now())
+    if take is not None:
+        refuse_without_room(wish, take, found)
     plan = steps(wish, take, chosen, backups.expiring(take), found)
     try:
         if not module.check_mode:

@@ -29,9 +29,15 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     spared,
     steps,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import (
+    directory,
+    needed_bytes,
+    refuse_without_room,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.run import Backups
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import problems, refuse_unknown
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest import files
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, Segment
 
 NOW = datetime(2030, 1, 10, tzinfo=timezone.utc)
@@ -254,3 +260,25 @@ def test_a_proof_that_ends_well_and_found_damage_is_a_failure() -> None:
 def test_a_level_of_other_backups_is_refused(level: str) -> None:
     with pytest.raises(Refused, match=f"verify is {level}, which is for logical backups"):
         refuse_unknown(level)
+
+
+def room(place: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    (place / "ledger.conf").write_text("\n".join(("[ledger]", "pg1-path=/srv/pg", *lines, "")))
+    monkeypatch.setattr(files, "PARTS", place)
+
+
+def test_a_full_backup_takes_what_the_last_one_took_and_a_fifth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, incr = Take("full", "full"), Take("incr", "incr")
+    found = look(backup(FULL, 30, first=2), backup(INCR, 10, first=5, on=(FULL,)))
+    assert [needed_bytes(WISH, each, found) for each in (full, incr)] == [12, None]
+    assert needed_bytes(WISH, full, look()) is None
+    wish = replace(WISH, expected_bytes=10**15)
+    assert needed_bytes(wish, incr, found) == 10**15
+    room(tmp_path, monkeypatch, f"repo1-path={tmp_path}", "repo2-path=/b", "repo2-type=s3", "repo3-host=keeper")
+    assert [directory(tmp_path / "ledger.conf", number) for number in (1, 2, 3, 4)] == [tmp_path, None, None, None]
+    refuse_without_room(WISH, full, found)
+    with pytest.raises(Refused, match=r"Repository 1 in .* has .* free and .* needs about 1000 TB: make room"):
+        refuse_without_room(wish, full, found)
+    refuse_without_room(replace(wish, repository=2), full, found)
