@@ -42,7 +42,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._module import Mo
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files import stanza_file
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest, warnings
 
-_SECONDS = 300.0
 _LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
 _KEEPS = r"^repo{}-retention-full(-type)?=(\S+)$"
 
@@ -66,26 +65,26 @@ class Backups:
         return f"--repo={self.wish.repository}"
 
     def look(self) -> Listed:
-        return observe(self.wish.stanza, self.wish.repository, self.remembered, _SECONDS)
+        return observe(self.wish.stanza, self.wish.repository, self.remembered, self.wish.timeout)
 
     def judge(self, label: str, found: Remembered) -> None:
         self.judged[label] = self.remembered[label] = found
 
     def save(self) -> Listed:
         """A backup of hours has others verify beside it: what they wrote down since stays, unless we know it better."""
-        with alone(f"backup-{self.wish.stanza}", _SECONDS):
+        with alone(f"backup-{self.wish.stanza}", self.wish.timeout):
             self.remembered = {**state.load(self.wish.stanza, self.wish.repository), **self.judged}
             found = self.look()
             state.save(found, self.remembered, _now())
         return found
 
-    def expiring(self, take: Take | None) -> list[str]:
+    def expiring(self, take: Take | None, found: Listed) -> list[str]:
         """What pgBackRest will remove once the new one is there, in its own words."""
         arguments = [self.repository, "--dry-run"]
         count = self._full_count() if take is not None and take.kind == "full" else None
         if count is not None:
             if count == 1:
-                return [each.id for each in self.look().entries]
+                return [each.id for each in found.entries]
             arguments.append(f"--repo{self.wish.repository}-retention-full={count - 1}")
         printed = self.pgbackrest.run("expire", *arguments, log="info")
         lines = [line for line in printed.splitlines() if re.search(r"expire \w+ backup", line)]
@@ -171,7 +170,7 @@ def backed_up(module: Module) -> None:
     take, chosen = due(wish, found, _now())
     if take is not None:
         refuse_without_room(wish, take, found)
-    plan = steps(wish, take, chosen, backups.expiring(take), found)
+    plan = steps(wish, take, chosen, backups.expiring(take, found), found)
     try:
         if not module.check_mode:
             backups.carry_out(plan)
