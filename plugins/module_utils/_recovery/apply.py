@@ -150,7 +150,9 @@ class Apply:
             exchange.stay_paused(place, self._prover.recovery(proof["followed_timeline"], place.data))
         left = data_in(place)
         standing = None if left is None else left.standing
-        self._mark = replace(mark, phase=PROVEN, proof={**proof, "backup": mark.label}, left=standing)
+        last = None if stanza.last is None else stanza.last.name
+        told = {**proof, "backup": mark.label}
+        self._mark = replace(mark, phase=PROVEN, proof=told, left=standing, archived=last)
         self._mark.write(place)
 
     def _aside(self) -> None:

@@ -84,8 +84,9 @@ class Mark:
     phase: str = RESTORING
     label: str = ""
     proof: Mapping[str, Any] = field(default_factory=dict)
-    # Where the present data stood when the restored one was proven.
+    # Where the present data stood when the restored one was proven, and the last file of WAL in the archive.
     left: str | None = None
+    archived: str | None = None
 
     def write(self, place: Place) -> None:
         content = (json.dumps(asdict(self), indent=1) + "\n").encode()

@@ -83,17 +83,20 @@ def promotes_paused(wanted: Wanted, host: Host) -> bool:
     return done_before(replace(wanted, end=PAUSED), host)
 
 
-def went_on(wanted: Wanted, host: Host, mark: Mark) -> bool:
-    """Whether somebody had the present data serve again after the end of the archive was proven: it holds more now."""
-    if wanted.target.kind != "latest" or mark.phase == RESTORING or not host.restored or host.data is None:
+def went_on(wanted: Wanted, host: Host, stanza: Stanza, mark: Mark) -> bool:
+    """Whether the archive ends elsewhere than was proven: the cluster served again, here or on another host."""
+    if wanted.target.kind != "latest" or mark.phase == RESTORING or not host.restored:
         return False
-    return host.server is not None or host.data.standing != mark.left
+    if mark.archived is not None and stanza.last is not None and stanza.last.name != mark.archived:
+        return True
+    # Once it was moved aside nobody starts it.
+    return host.data is not None and (host.server is not None or host.data.standing != mark.left)
 
 
 def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, choice: Choice, now: float) -> Course:
     """The steps, or why there can be none."""
     resumed = host.mark if host.mark is not None and host.mark.request == wanted.request else None
-    overtaken = resumed is not None and went_on(wanted, host, resumed)
+    overtaken = resumed is not None and went_on(wanted, host, stanza, resumed)
     resumes = resumed.phase if resumed is not None and resumed.phase != RESTORING and not overtaken else None
     backup = choice.backup
     exchanged = resumes is not None and not host.restored
@@ -146,8 +149,8 @@ def _warnings(wanted: Wanted, host: Host, *, overtaken: bool = False) -> Iterato
     server, data = host.server, host.data
     if overtaken:
         yield (
-            f"Instance {wanted.title} went on after a run that did not end had proven what it restored: "
-            "the end of the archive is another one now, and is replayed to once more."
+            "The cluster went on after a run that did not end had proven what it restored: the end of the archive is "
+            "another one now, and is replayed to once more."
         )
     if server is not None and server.in_recovery is None:
         yield f"The server of instance {wanted.title} runs and does not answer: whether standbys follow, nobody says."

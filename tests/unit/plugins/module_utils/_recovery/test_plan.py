@@ -36,6 +36,7 @@ from .listing import CLUSTER, STANZA, backup, listing
 PLACE = Place(15, "main", Path("/var/lib/postgresql/15/main"))
 BACKUP = backup("F1", 1000, "000000010000000000000003", "0/3000100")
 KNOWN = read(listing(BACKUP), STANZA, 15, None)
+ARCHIVED = "00000001000000000000000A"
 WANTED = Wanted(PLACE, Target("latest"), STANZA, running_server="stop", stamp="20260131T120000Z")
 DATA = Data("15", Control(str(CLUSTER), "in production", Branch(1, "0/5000000")), standby=False)
 WENT_ON = replace(DATA, control=Control(str(CLUSTER), "shut down", Branch(1, "0/5000100")))
@@ -46,7 +47,7 @@ RUNS = replace(HERE, server=SERVER)
 
 
 def mark(phase: str, wanted: Wanted = WANTED) -> Mark:
-    return Mark(wanted.request, str(CLUSTER), "20260131T110000Z", phase, "F1", left=DATA.standing)
+    return Mark(wanted.request, str(CLUSTER), "20260131T110000Z", phase, "F1", left=DATA.standing, archived=ARCHIVED)
 
 
 def course(wanted: Wanted, host: Host, archive: Archive = Archive(1), now: float = 5000.0) -> Course:  # noqa: B008
@@ -69,6 +70,7 @@ def refusal(wanted: Wanted, host: Host, archive: Archive = Archive(1)) -> str:  
 BACK_THEN = replace(WANTED, target=Target("lsn", "0/4000000"), running_server="stop_last")
 # Which backup is before it, nobody knows beforehand.
 UNDATED = replace(WANTED, target=Target("name", "before the migration"), running_server="stop_last")
+LESS = replace(mark(PROVEN), archived="000000010000000000000009")
 BLIND = replace(UNDATED, running_server="stop")
 
 
@@ -88,6 +90,9 @@ BLIND = replace(UNDATED, running_server="stop")
         (WANTED, replace(RUNS, restored=True, mark=mark(PROVEN)), "end stop restore prove aside place start"),
         (WANTED, replace(RUNS, restored=True, mark=mark(EXCHANGING)), "end stop restore prove aside place start"),
         (WANTED, replace(HERE, data=WENT_ON, restored=True, mark=mark(PROVEN)), "end restore prove aside place start"),
+        # So it is where the cluster serves on another host.
+        (WANTED, replace(EMPTY, restored=True, mark=LESS), "end restore prove place register start"),
+        (WANTED, replace(EMPTY, restored=True, mark=mark(PROVEN)), "place register start"),
         # What was proven of the past is as true as before.
         (BACK_THEN, replace(RUNS, restored=True, mark=mark(PROVEN, BACK_THEN)), "stop aside place start"),
         (WANTED, replace(HERE, restored=True, mark=mark(EXCHANGING)), "aside place start"),
