@@ -79,6 +79,11 @@ def test_an_incremental_one_stands_on_it_and_a_full_one_serves_for_it(alone: Bac
     [full, incremental] = ids(alone)
     assert incremental.startswith(full)
     assert backup(alone, kind="full").result["id"] == full
+    # And a differential one on the full one, past what changed in between.
+    done = backup(alone, kind="diff", max_age="0").result
+    assert done["steps"][0] == "take a differential backup"
+    assert done["id"].startswith(full)
+    assert alone.info()["backup"][-1]["reference"] == [full]
 
 
 def test_what_is_past_its_retention_is_told_beforehand(alone: Backups) -> None:
