@@ -10,7 +10,7 @@ import pytest
 from tests.integration import inside
 from tests.integration.restores import Stage, only
 from tests.integration.servers import SMALL_DISK, Server
-from tests.integration.test_restore import BARE, LATER, OF_ITSELF, SHOP, orders
+from tests.integration.test_restore import BARE, LATER, OF_ITSELF, SHOP, WRONG, orders
 
 MORE = "INSERT INTO orders SELECT n, 1, n FROM generate_series(1001, 50000) n"
 MOMENTS = [0.05 + n * 0.11 for n in range(10)]
@@ -47,6 +47,20 @@ def test_a_killed_run_is_finished_by_the_next(stage: Stage, moment: str, keep_ou
     assert len([name for name in stage.databases() if name.startswith("shop")]) == 2
     for name in ("shop", only(stage.kept("shop"))):
         assert stage.psql(OF_ITSELF.replace("{name}", name)).startswith("7|t|f|ours")
+
+
+@pytest.mark.parametrize("moment", ["when it was checked", "when the target is closed"])
+@pytest.mark.parametrize("keep_out", ["during_swap", "during_restore"])
+def test_a_check_that_fails_after_a_kill_opens_what_that_run_closed(stage: Stage, moment: str, keep_out: str) -> None:
+    stage.back_up("shop")
+    stage.psql(LATER, "shop")
+    place, call = KILLS[moment]
+    at = inside.Interrupt((f"._backup.restore{place}",), call)
+    assert stage.restore(**BARE, keep_out=keep_out, die=at).killed
+    told = stage.restore(**BARE, **WRONG, keep_out=keep_out).failure
+    assert told.endswith("shop is as it was.")
+    assert stage.psql(OF_ITSELF.replace("{name}", "shop")) == "7|t|f|ours"
+    assert [name for name in stage.databases() if name.startswith("shop")] == ["shop"]
 
 
 @pytest.mark.parametrize("share", MOMENTS)

@@ -60,6 +60,12 @@ def journal(comment: str | None) -> Journal | None:
         return None
 
 
+def finished(comment: str | None, backup: str) -> Journal | None:
+    """Of a run that restored this backup and checked it: all that is left is the change of names."""
+    found = journal(comment)
+    return found if found is not None and (found.backup, found.state) == (backup, CHECKED) else None
+
+
 def restored(comment: str | None, backup: str, now: datetime) -> str:
     return _noted(comment, f"{_RESTORED}{backup} at {now:%Y-%m-%d %H:%M:%S} UTC")
 

@@ -139,8 +139,7 @@ def plan_database(wish: Wish, backup: Manifest, scene: Scene, now: datetime) -> 
     if said_no:
         return Plan(refusals=said_no)
     beside = scene.database(naming.beside(wish.target))
-    journal = marks.journal(None if beside is None else beside.comment)
-    finished = journal is not None and (journal.backup, journal.state) == (backup.id, marks.CHECKED)
+    finished = beside is not None and marks.finished(beside.comment, backup.id) is not None
     occupied = there is not None and not there.empty
     name = None if there is None else _free(naming.kept(wish.target, now), scene)
     steps = list(_steps(wish, backup, scene, finished=finished, occupied=occupied, kept=name))

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import properties
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import checks, marks, plan
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import checks, marks, naming, plan
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.databases import Databases
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive, analyze
@@ -57,10 +57,14 @@ class Restorer:
         self._globals, self._back_up = globals_text, back_up
         self._databases = Databases(server.session)
         self._before = scene.database(wish.target)
-        self._journal = marks.Journal(archive.backup.id, wish.target)
+        self._beside = naming.beside(wish.target)
+        # What an earlier run did around the target is this one's to undo, whatever becomes of it.
+        left = scene.database(self._beside)
+        earlier = None if left is None else marks.finished(left.comment, archive.backup.id)
+        self._journal = earlier or marks.Journal(archive.backup.id, wish.target)
         self._made: str | None = None
         self._swapped = False
-        self.outcome = Outcome()
+        self.outcome = Outcome(safety=self._journal.safety)
 
     def carry_out(self, steps: tuple[Any, ...], now: datetime) -> None:
         ways: dict[type, Callable[[Any], None]] = {
@@ -79,27 +83,49 @@ class Restorer:
             try:
                 ways[type(step)](step)
             except BaseException as error:
-                self._undo(step)
+                undone = self._undo(step)
                 if isinstance(error, (QueryFailed, Problem)):
-                    raise NotRestored(self._told(step, error)) from error
+                    raise NotRestored(self._told(step, error, undone)) from error
                 raise
             self.outcome.done.append({"step": step.sentence, "seconds": round(time.monotonic() - started, 3)})
 
-    def _told(self, step: Any, error: Problem) -> str:
-        now = "restored all the same" if self._swapped else "as it was"
-        return f"Could not {step.sentence}: {error.sentence.rstrip('.')}; {self._wish.target} is {now}."
+    def _told(self, step: Any, error: Problem, undone: bool) -> str:
+        if self._swapped:
+            now = "is restored all the same"
+        elif undone:
+            now = "is as it was"
+        else:
+            now = "keeps sessions out until this is run again, which opens it or finishes"
+        return f"Could not {step.sentence}: {error.sentence.rstrip('.')}; {self._wish.target} {now}."
 
-    def _undo(self, step: Any) -> None:
-        """What was half made goes, and who was kept out may come in again; a kill leaves both to the next run."""
-        if self._swapped or isinstance(step, (plan.Reopen, plan.Discard, plan.Swap)):
-            return
+    def _undo(self, step: Any) -> bool:
+        """Who was kept out may come in again, and then what was half made goes; a kill leaves both to the next run.
+
+        Whether the target is as it was. What made us give up matters more than what is in the way of tidying up.
+        """
+        if self._swapped or isinstance(step, (plan.Reopen, plan.Discard)):
+            return not isinstance(step, plan.Reopen)
+        try:
+            if self._journal.keeps_out:
+                self._let_in()
+        except Problem:
+            return False
         made = step.database if isinstance(step, plan.Check) else self._made
-        # What made us give up matters more than what is in the way of tidying up, which the next run does.
-        with contextlib.suppress(Problem):
+        if made is not None and not isinstance(step, plan.Swap):
+            with contextlib.suppress(Problem):
+                self._databases.drop(made)
+        return True
+
+    def _let_in(self) -> None:
+        """The note goes with what it is about, and not before."""
+        opened = replace(self._journal, closed=False, limit=None)
+        with self._server.session.transaction():
+            if self._journal.closed:
+                self._databases.allow(self._wish.target, True)
             if self._journal.limit is not None:
                 self._databases.limit(self._wish.target, self._journal.limit)
-            if made is not None:
-                self._databases.drop(made)
+            self._databases.note(self._beside, opened)
+        self._journal = opened
 
     def _reopen(self, step: plan.Reopen) -> None:
         self._databases.allow(step.target, True)
@@ -171,12 +197,6 @@ class Restorer:
                 told["amcheck"] = checks.structure(session)
             if wanted.queries:
                 told["queries"] = checks.ask(session, wanted.queries)
-        found = self._scene.database(step.database)
-        earlier = marks.journal(None if found is None else found.comment)
-        if self._made is None and earlier is not None:
-            # Another run made it and was killed.
-            self.outcome.safety = self.outcome.safety or earlier.safety
-            self._journal = replace(earlier, closed=False, safety=self.outcome.safety)
         self._journal = replace(self._journal, state=marks.CHECKED)
         self._databases.note(step.database, self._journal)
 
