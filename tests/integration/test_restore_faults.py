@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lab.nodes import LabError
 from tests.integration import inside
 from tests.integration.restores import Stage, only
 from tests.integration.servers import SMALL_DISK, Server
@@ -61,6 +62,32 @@ def test_a_check_that_fails_after_a_kill_opens_what_that_run_closed(stage: Stage
     assert told.endswith("shop is as it was.")
     assert stage.psql(OF_ITSELF.replace("{name}", "shop")) == "7|t|f|ours"
     assert [name for name in stage.databases() if name.startswith("shop")] == ["shop"]
+
+
+@pytest.mark.parametrize("keep_out", ["during_swap", "during_restore"])
+def test_names_that_cannot_change_leave_everything_as_it_was(stage: Stage, keep_out: str) -> None:
+    """A transaction is prepared behind our back; when it is gone, the next run goes on where all was checked."""
+    stage.back_up("shop")
+    stage.psql(LATER, "shop")
+    at = inside.Interrupt(("._backup.restore.whole:swap",))
+    with inside.held(stage.node, "pg_restore", stage.arguments(**BARE, keep_out=keep_out), at) as run:
+        stage.psql("BEGIN; CREATE TABLE t (); PREPARE TRANSACTION 'between'", "shop")
+    told = run.finish().failure
+    assert told.endswith("shop is as it was.")
+    assert stage.psql(OF_ITSELF.replace("{name}", "shop")) == "7|t|f|ours"
+    stage.psql("ROLLBACK PREPARED 'between'", "shop")
+    stage.done(**BARE, keep_out=keep_out)
+    assert stage.psql(OF_ITSELF.replace("{name}", "shop")).startswith("7|t|f|ours")
+
+
+def test_whoever_looks_into_every_database_is_not_in_the_way(stage: Stage) -> None:
+    stage.back_up("shop")
+    at = inside.Interrupt(("._backup.restore.databases:Databases.rename",))
+    with inside.held(stage.node, "pg_restore", stage.arguments(**BARE), at) as run:
+        [beside] = [name for name in stage.databases() if name.startswith("shop_")]
+        with pytest.raises(LabError, match="not currently accepting connections"):
+            stage.psql("SELECT 1", beside)
+    assert run.finish().code == 0
 
 
 @pytest.mark.parametrize("share", MOMENTS)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks
@@ -26,43 +26,29 @@ class Words:
 
 
 def swap(session: Session, step: Swap, journal: marks.Journal, before: Database | None, words: Words) -> None:
-    """`before` is the target as it was found."""
+    """`before` is the target as it was found; the journal says that it is closed, and is what opens it on a failure."""
     databases = Databases(session)
-    if before is None:
-        databases.end_sessions(step.database)
-        with session.transaction():
-            databases.rename(step.database, step.target)
-            databases.limit(step.target, words.limit)
-            databases.comment(step.target, marks.restored(words.comment, journal.backup, words.now))
-        return
+    # The restored one as well: an agent that looks into every database is in the way of its new name.
+    names = [step.database] if before is None else [step.target, step.database]
     with session.transaction():
         # Written down first, and with it: whoever finds the target closed knows why and how to go on.
-        databases.note(step.database, replace(journal, closed=True))
-        databases.allow(step.target, False)
-    try:
-        databases.end_sessions(step.target, step.database)
-        _rename(session, step, journal, before, words)
-    except BaseException:
-        _open_again(session, step, journal)
-        raise
-
-
-def _rename(session: Session, step: Swap, journal: marks.Journal, before: Database, words: Words) -> None:
-    databases = Databases(session)
-    kept = str(step.kept)
+        databases.note(step.database, journal)
+        for name in names:
+            databases.allow(name, False)
+    databases.end_sessions(*names)
     with session.transaction():
-        databases.rename(step.target, kept)
+        if before is not None:
+            _aside(databases, step, journal, before, words)
         databases.rename(step.database, step.target)
+        databases.allow(step.target, True)
         databases.limit(step.target, words.limit)
         databases.comment(step.target, marks.restored(words.comment, journal.backup, words.now))
-        databases.comment(kept, marks.kept(before.comment, step.target, journal.backup, words.now))
-        if journal.limit is not None:
-            databases.limit(kept, journal.limit)
-        databases.allow(kept, True)
 
 
-def _open_again(session: Session, step: Swap, journal: marks.Journal) -> None:
-    databases = Databases(session)
-    with session.transaction():
-        databases.allow(step.target, True)
-        databases.note(step.database, journal)
+def _aside(databases: Databases, step: Swap, journal: marks.Journal, before: Database, words: Words) -> None:
+    kept = str(step.kept)
+    databases.rename(step.target, kept)
+    databases.comment(kept, marks.kept(before.comment, step.target, journal.backup, words.now))
+    if journal.limit is not None:
+        databases.limit(kept, journal.limit)
+    databases.allow(kept, True)

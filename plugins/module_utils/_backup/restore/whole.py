@@ -188,6 +188,8 @@ class Restorer:
 
     def _check(self, step: plan.Check) -> None:
         wanted, told = self._wish.checks, self.outcome.checks
+        # Closed by a run that was killed while names changed.
+        self._databases.allow(step.database, True)
         rows = self._archive.backup.manifest.rows
         with self._server.connect(step.database) as session:
             if wanted.rows and rows is not None:
@@ -202,6 +204,8 @@ class Restorer:
 
     def _swap(self, step: plan.Swap, now: datetime) -> None:
         wanted = self._properties()
+        if self._before is not None:
+            self._journal = replace(self._journal, closed=True)
         limit = wanted.limit if self._journal.limit is None else self._journal.limit
         swap(self._server.session, step, self._journal, self._before, Words(limit, wanted.comment, now))
         self._swapped = True
