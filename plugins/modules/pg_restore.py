@@ -63,7 +63,8 @@ options:
     type: path
   replace:
     description:
-      - Whether what is there may be replaced. An empty database may be without.
+      - Whether what is there may be replaced. An empty database may be without, and is
+        looked at once more before it goes.
     type: bool
     default: false
   again:

@@ -89,6 +89,25 @@ def test_an_empty_database_is_filled_without_asking(stage: Stage) -> None:
     assert (orders(stage), stage.kept("shop")) == (1000, [])
 
 
+def test_what_was_written_to_an_empty_database_meanwhile_is_not_lost(stage: Stage) -> None:
+    """Hours after it was asked, by a deployment; or in the last moment, before names change."""
+    stage.back_up("shop")
+    stage.psql("DROP DATABASE shop")
+    stage.psql("CREATE DATABASE shop")
+    meanwhile = inside.Interrupt(("._backup.restore.whole:analyze",))
+    with inside.held(stage.node, "pg_restore", stage.arguments(), meanwhile) as run:
+        stage.psql("CREATE TABLE mine AS SELECT 7 AS n", "shop")
+    told = run.finish().failure
+    assert "was empty and is so no more" in told
+    assert told.endswith("shop is as it was.")
+    assert stage.psql("SELECT n FROM mine; DROP TABLE mine", "shop") == "7"
+    late = inside.Interrupt(("._backup.restore.whole:swap",))
+    with inside.held(stage.node, "pg_restore", stage.arguments(), late) as run:
+        stage.psql("CREATE TABLE mine AS SELECT 8 AS n", "shop")
+    assert "is kept as shop_before" in str(run.finish().result["warnings"])
+    assert (orders(stage), stage.psql("SELECT n FROM mine", only(stage.kept("shop")))) == (1000, "8")
+
+
 def test_a_wrong_answer_changes_nothing(stage: Stage) -> None:
     stage.back_up("shop")
     stage.psql(LATER, "shop")

@@ -75,7 +75,8 @@ class Restore:
     def result(self) -> dict[str, Any]:
         """The same shape in check mode, where no steps were taken."""
         outcome = Outcome() if self._restorer is None else self._restorer.outcome
-        warnings = {"warnings": list(self._plan.warnings)} if self._plan.warnings else {}
+        odd = [*self._plan.warnings, *outcome.warnings]
+        warnings = {"warnings": odd} if odd else {}
         return {
             "changed": self._plan.changed if self._restorer is None else bool(outcome.done),
             "backup": self._archive.backup.id,

@@ -89,11 +89,15 @@ def _emptiness(database: Database, connect: Connect, asked: set[str]) -> Databas
         return database
     try:
         with connect(database.name) as session:
-            empty = bool(session.fetch(EMPTY)[0]["empty"])
+            empty = holds_nothing(session)
     except Unreachable:
         # A broken one is not empty, and may be replaced all the same.
         empty = False
     return Database(**{**vars(database), "empty": empty})
+
+
+def holds_nothing(session: Session) -> bool:
+    return bool(session.fetch(EMPTY)[0]["empty"])
 
 
 def _room(session: Session, place: str | None, parameters: Mapping[str, Any]) -> Room | None:

@@ -44,10 +44,12 @@ class Discard:
     """What a killed run left, or a database that nobody wants to keep."""
 
     database: str
+    # It was empty when it was asked, and is kept if it is not any more.
+    if_empty: bool = False
 
     @property
     def sentence(self) -> str:
-        return f"drop database {self.database}"
+        return f"drop database {self.database}" + (", if it is empty still" if self.if_empty else "")
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def plan_database(wish: Wish, backup: Manifest, scene: Scene, now: datetime) -> 
     steps = list(_steps(wish, backup, scene, finished=finished, occupied=occupied, kept=name))
     drops = [name] if name is not None and (wish.replaced == DROP or not occupied) else []
     drops += list(old) if wish.replaced == DROP else []
-    steps += [Discard(each) for each in drops]
+    steps += [Discard(each, if_empty=each == name and not occupied) for each in drops]
     after = [f"{wish.target}, restored from {backup.id}"]
     after += [f"{each}, kept" for each in (*old, *([name] if name else [])) if each not in drops]
     return Plan(changes=tuple(steps), warnings=tuple(_warnings(backup, scene, there)), before=before, after=after)

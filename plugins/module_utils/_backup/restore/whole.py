@@ -18,6 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore i
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.databases import Databases
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive, analyze
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.observe import holds_nothing
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Scene
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.swap import Words, swap
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import Wish
@@ -47,6 +48,7 @@ class Outcome:
     checks: dict[str, Any] = field(default_factory=dict)
     safety: str | None = None
     kept: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 class Restorer:
@@ -136,9 +138,19 @@ class Restorer:
                 self._before = replace(self._before, limit=step.limit)
 
     def _discard(self, step: plan.Discard) -> None:
+        if step.if_empty and not self._is_empty(step.database):
+            self.outcome.warnings.append(
+                f"Something was written to {self._wish.target} in the moment before it was replaced, "
+                f"and it is kept as {step.database}: look what it is."
+            )
+            return
         self._databases.drop(step.database)
         if step.database == self.outcome.kept:
             self.outcome.kept = None
+
+    def _is_empty(self, name: str) -> bool:
+        with self._server.connect(name) as session:
+            return holds_nothing(session)
 
     def _make_roles(self, step: plan.MakeRoles) -> None:
         found = roles.statements(self._globals, set(step.roles), self._scene.roles)
@@ -204,6 +216,12 @@ class Restorer:
 
     def _swap(self, step: plan.Swap, now: datetime) -> None:
         wanted = self._properties()
+        before = self._before
+        if before is not None and before.empty and not self._wish.replace and not self._is_empty(before.name):
+            raise NotRestored(
+                f"{before.name} was empty and is so no more: look who writes to it, "
+                "and give replace: true to have it replaced and kept all the same."
+            )
         if self._before is not None:
             self._journal = replace(self._journal, closed=True)
         limit = wanted.limit if self._journal.limit is None else self._journal.limit

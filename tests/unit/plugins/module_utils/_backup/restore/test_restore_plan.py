@@ -69,6 +69,7 @@ def test_sessions_are_kept_out_before_the_safety_backup_and_not_before_it_is_wri
 def test_an_empty_database_is_taken_without_asking_and_not_kept() -> None:
     found = planned(replace(SHOP, empty=True))
     assert steps(found) == ["Make", "Load", "Check", "Swap", "Discard"]
+    assert found.changes[-1].if_empty, "it is asked again before it goes"
 
 
 def test_nothing_is_done_twice() -> None:
