@@ -76,6 +76,9 @@ options:
     description:
       - What becomes of what was replaced, by this run and by those before it.
       - V(keep) keeps it until a run says V(drop).
+      - V(drop) of what this run replaces is refused where clients write to it until then, since that is in no backup.
+        A database takes O(keep_out=during_restore) as well, tables take a later run; O(safety_backup=false) says that
+        nothing of it is wanted.
     type: str
     choices: [keep, drop]
     default: keep

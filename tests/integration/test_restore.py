@@ -140,6 +140,21 @@ def test_sessions_are_ended_and_kept_out(stage: Stage, installed: Server) -> Non
     assert stage.psql("SELECT bool_and(datallowconn) FROM pg_database WHERE datname LIKE 'shop%'") == "t"
 
 
+def test_what_is_dropped_took_no_writes_since_its_backup(stage: Stage) -> None:
+    stage.back_up("shop")
+    stage.psql(LATER, "shop")
+    dropped = {"replace": True, "replaced": "drop"}
+    assert "would be in no backup" in stage.restore(**dropped).failure
+    during = inside.Interrupt(("._backup.restore.whole:analyze",))
+    arguments = stage.arguments(**dropped, keep_out="during_restore")
+    with inside.held(stage.node, "pg_restore", arguments, during) as run:
+        assert stage.psql(OF_ITSELF.replace("{name}", "shop")) == "0|t|f|ours"
+    safety = run.finish().result["safety_backup"]
+    assert stage.psql(OF_ITSELF.replace("{name}", "shop")).startswith("7|t|f|ours")
+    assert stage.kept("shop") == []
+    assert stage.manifest(safety)["label"] == "safety"
+
+
 def test_what_is_replaced_is_backed_up_first_and_is_never_the_latest(stage: Stage) -> None:
     backup = stage.back_up("shop")
     stage.psql(LATER, "shop")

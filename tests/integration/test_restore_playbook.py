@@ -65,7 +65,10 @@ def test_a_database_in_its_place_and_back_again(stage: Stage, tmp_path: Path) ->
     # Somebody goes back as the guide says, and restores once more: what is in use is no left-over.
     stage.psql("ALTER DATABASE shop RENAME TO wrong")
     stage.psql(f'ALTER DATABASE "{kept}" RENAME TO shop')
-    code, text = played(stage, tmp_path, "restore", restore_replace=True, restore_replaced="drop")
+    dropped = {"restore_replace": True, "restore_replaced": "drop"}
+    code, text = played(stage, tmp_path, "restore", **dropped)
+    assert (code, "give keep_out: during_restore" in text) == (2, True), text
+    code, text = played(stage, tmp_path, "restore", restore_keep_out="during_restore", **dropped)
     assert (code, orders(stage), stage.kept("shop")) == (0, 100, []), text
     assert "kept as" not in text
     assert "wrong" in stage.databases()

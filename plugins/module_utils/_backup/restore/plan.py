@@ -177,9 +177,12 @@ def _steps(
             if wish.safety is not None:
                 yield SafetyBackup(wish.target, str(wish.safety))
         yield Load(beside, backup.id)
-    elif occupied and wish.safety is not None and _takes_writes(scene.database(wish.target)):
-        # Nobody knows how long ago the run ended that backed it up before.
-        yield SafetyBackup(wish.target, str(wish.safety))
+    elif occupied and _takes_writes(scene.database(wish.target)):
+        if wish.keep_out == DURING_RESTORE:
+            yield KeepOut(wish.target)
+        if wish.safety is not None:
+            # Nobody knows how long ago the run ended that backed it up before.
+            yield SafetyBackup(wish.target, str(wish.safety))
     yield Check(beside)
     yield Swap(beside, wish.target, kept)
 

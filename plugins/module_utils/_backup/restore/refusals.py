@@ -12,7 +12,12 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup import ma
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Database, Scene
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import RESTORE, Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import (
+    DROP,
+    DURING_RESTORE,
+    RESTORE,
+    Wish,
+)
 
 # A restored database may be larger than it was: pages fill up differently, and indexes are sorted on disk.
 SPARE = 1.2
@@ -97,6 +102,11 @@ def of_the_room(backup: Manifest, scene: Scene) -> Iterator[str]:
 
 
 def _of_the_target(wish: Wish, backup: Manifest, there: Database, journal: marks.Journal | None) -> Iterator[str]:
+    if not there.empty and _loses_what_is_written(wish, journal):
+        yield (
+            f"What is written to {there.name} while this runs would be in no backup and dropped with it: "
+            "give keep_out: during_restore, or replaced: drop to a later run."
+        )
     if journal is not None and journal.closed:
         # Its run had all the permission that it takes.
         if journal.backup != backup.id and not wish.replace:
@@ -120,6 +130,15 @@ def _of_the_target(wish: Wish, backup: Manifest, there: Database, journal: marks
         yield f"Database {there.name} has {there.subscriptions} subscriptions, which would go on: disable them first."
     if not there.empty and wish.safety is None and wish.replace and not wish.safety_declined:
         yield "Give repository or safety_repository for the backup that is made first, or safety_backup: false."
+
+
+def _loses_what_is_written(wish: Wish, journal: marks.Journal | None) -> bool:
+    """Between its safety backup and the change of names; who wants no such backup wants nothing of it."""
+    if wish.replaced != DROP or wish.safety_declined:
+        return False
+    # A run that let clients write until it closed the database, and was killed then.
+    let_write = journal is not None and journal.closed and journal.limit is None
+    return wish.keep_out != DURING_RESTORE or let_write
 
 
 def _listed(names: set[str]) -> str:

@@ -163,9 +163,10 @@ class Restorer:
         self._journal = replace(self._journal, safety=self.outcome.safety)
 
     def _keep_out(self, step: plan.KeepOut) -> None:
-        self._journal = replace(self._journal, limit=-1 if self._before is None else self._before.limit)
+        if self._journal.limit is None:
+            self._journal = replace(self._journal, limit=-1 if self._before is None else self._before.limit)
         with self._server.session.transaction():
-            self._databases.note(str(self._made), self._journal)
+            self._databases.note(self._beside, self._journal)
             self._databases.limit(step.database, 0)
         self._databases.end_all_but_superusers(step.database)
 

@@ -202,6 +202,11 @@ def _refusals(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScene) ->
         )
     elif standing and wish.safety is None and not wish.safety_declined:
         yield "Give repository or safety_repository for the backup that is made first, or safety_backup: false."
+    elif standing and wish.replaced == DROP and not wish.safety_declined:
+        yield (
+            f"What is written to {', '.join(standing)} while this runs would be in no backup and dropped with it: "
+            "give replaced: drop to a later run."
+        )
     if wish.replace and scene.obstacles:
         yield (
             f"{'; '.join(scene.obstacles)} would go on using what is replaced: drop that first, "

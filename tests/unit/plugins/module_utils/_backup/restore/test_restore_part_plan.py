@@ -108,6 +108,14 @@ def test_what_is_refused(units: tuple[Unit, ...], scene: PartScene, other: dict[
     assert words in refusal
 
 
+def test_what_is_in_no_backup_is_not_dropped() -> None:
+    standing, wish = replace(ORDERS, standing=True), replace(WISH, replace=True, replaced="drop")
+    [refusal] = planned(standing, wish=wish).refusals
+    assert "would be in no backup" in refusal
+    unwanted = replace(wish, safety=None, safety_declined=True)
+    assert steps(planned(standing, wish=unwanted)) == [*USUAL, "DropStaged"]
+
+
 def test_what_would_go_on_using_it_is_named() -> None:
     scene = PartScene((), obstacles=("materialized view m",))
     [refusal] = planned(replace(ORDERS, standing=True), wish=replace(WISH, replace=True), scene=scene).refusals

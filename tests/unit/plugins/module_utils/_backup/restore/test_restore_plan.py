@@ -92,7 +92,7 @@ def test_what_was_kept_goes_when_it_is_told_to() -> None:
 def test_what_somebody_went_back_to_is_not_dropped(name: str) -> None:
     back = Database(name, "o'wner", comment=marks.kept(None, "shop", "b", NOW))
     others = () if name == "shop" else (SHOP,)
-    found = planned(back, *others, wish=replace(WISH, replace=True, replaced="drop"))
+    found = planned(back, *others, wish=replace(WISH, replace=True, replaced="drop", keep_out="during_restore"))
     [kept] = [step.kept for step in found.changes if isinstance(step, plan.Swap)]
     assert [step.database for step in found.changes if isinstance(step, plan.Discard)] == [kept]
 
@@ -125,6 +125,11 @@ def test_a_run_that_was_killed_while_the_target_was_closed_is_finished() -> None
 def test_what_was_written_since_a_run_was_killed_is_backed_up_before_it_is_replaced() -> None:
     found = planned(SHOP, beside(marks.CHECKED), wish=replace(WISH, replace=True))
     assert steps(found) == ["SafetyBackup", "Check", "Swap"]
+
+
+def test_sessions_are_kept_out_again_before_that_backup() -> None:
+    wish = replace(WISH, replace=True, keep_out="during_restore")
+    assert steps(planned(SHOP, beside(marks.CHECKED), wish=wish)) == ["KeepOut", "SafetyBackup", "Check", "Swap"]
 
 
 def test_another_backup_opens_the_target_again_and_begins_anew() -> None:
@@ -164,6 +169,35 @@ def test_what_is_refused(scene: dict[str, Any], words: str) -> None:
     assert len(found.refusals) == 1
     assert words in found.refusals[0]
     assert not found.changes
+
+
+DROPPING = replace(WISH, replace=True, replaced="drop")
+
+
+@pytest.mark.parametrize(
+    ("wish", "left"),
+    [
+        (DROPPING, ()),
+        (DROPPING, (beside(marks.CHECKED, closed=True),)),
+        # Clients wrote until that run closed it.
+        (replace(DROPPING, keep_out="during_restore"), (beside(marks.CHECKED, closed=True),)),
+    ],
+)
+def test_what_is_in_no_backup_is_not_dropped(wish: Wish, left: tuple[Database, ...]) -> None:
+    [refusal] = planned(replace(SHOP, open=not left), *left, wish=wish).refusals
+    assert "would be in no backup" in refusal
+
+
+@pytest.mark.parametrize(
+    ("wish", "left"),
+    [
+        (replace(DROPPING, keep_out="during_restore"), ()),
+        (replace(DROPPING, keep_out="during_restore"), (beside(marks.CHECKED, limit=7, closed=True),)),
+        (replace(DROPPING, safety=None, safety_declined=True), ()),
+    ],
+)
+def test_what_is_dropped_is_in_a_backup_or_unwanted(wish: Wish, left: tuple[Database, ...]) -> None:
+    assert steps(planned(replace(SHOP, open=not left), *left, wish=wish))[-1] == "Discard"
 
 
 REPLACING: list[tuple[Database, Wish, str]] = [
