@@ -76,8 +76,9 @@ options:
       - V(checksum) reads every file back and compares it with what was written.
       - V(list) has C(pg_restore) read its table of contents as well, or reads a plain dump to its last line.
       - V(restore) restores it into a database of its own on the same server, compares the rows of each table where the
-        manifest counts them (O(count_rows)), and drops that database. The role needs C(CREATEDB) and the server the
-        room. It takes a backup of a whole database or its schema.
+        manifest counts them (O(count_rows)), and drops that database. The role needs C(CREATEDB). A server whose disk
+        would be full is refused; one whose disk cannot be seen from here, by host or by role, is warned of. It takes a
+        backup of a whole database or its schema.
       - An encrypted backup can be listed and restored only where its secret key is, see O(identity).
       - With O(method=physical) there are V(none) and V(checksum), for which pgBackRest 2.39 or later reads the whole
         repository back. Pages of the cluster that do not match their checksums, of which pgBackRest only warns, fail

@@ -6,12 +6,14 @@ import base64
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from psycopg2 import sql
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from tests.integration import inside
 from tests.integration.archives import HOME, LIST
 from tests.integration.servers import Server
@@ -83,6 +85,13 @@ class Backups:
 
     def manifest(self, path: str) -> dict[str, Any]:
         return dict(json.loads(self.node.exec(["cat", f"{path}/manifest.json"]).stdout))
+
+    def forged(self, path: str, **origin: Any) -> None:
+        """Believed as it is, and says something else of the database."""
+        name = f"{path}/{manifests.NAME}"
+        told = manifests.parse(self.node.exec(["cat", name]).stdout, Path(name))
+        changed = replace(told, origin=replace(told.origin, **origin))
+        self.node.write(name, changed.to_json(), owner="postgres:postgres", mode="0600")
 
     def raw(self, path: str) -> bytes:
         return base64.b64decode(self.node.exec(["base64", path]).stdout)

@@ -144,6 +144,17 @@ def test_it_is_verified_where_it_is(kept: Backups) -> None:
     assert kept.taken(**{**wish, "max_age": "0"})["changed"]
 
 
+def test_a_server_is_not_filled_by_a_proof(kept: Backups) -> None:
+    """Of a database that was larger than any disk here."""
+    done = kept.taken()
+    kept.forged(done["path"], bytes=1 << 50)
+    wish = {"state": "verified", "verify": "restore", "max_age": "0"}
+    told = kept.take(**wish).failure
+    assert "left and the restored database takes about 1,288,490,189 MiB" in told
+    assert kept.server.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'runbook_%'") == 0
+    assert levels(kept.taken(**{**wish, "verify": "list"})) == "list"
+
+
 def test_damage_is_named_and_counts_as_none(kept: Backups) -> None:
     done = kept.taken(compression={"method": "none"})
     kept.altered(f"{done['path']}/dump.pgdump", "data[len(data) // 2] ^= 1")

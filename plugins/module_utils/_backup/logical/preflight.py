@@ -16,6 +16,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.o
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import FULL, Wanted
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import Packing
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import SCHEMA
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.room import SCHEMA_BYTES
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.words import size_words
 from ansible_collections.runbook.postgres.plugins.module_utils._command import find
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
@@ -23,8 +24,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._stream.compressi
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.keys import try_recipients
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import writable
 
-# A schema alone is small, whatever it is of.
-_SCHEMA_BYTES = 16_000_000
 # What grew since the last backup may pack less well than what was there.
 _MARGIN = 1.2
 
@@ -72,7 +71,7 @@ def needed_bytes(wanted: Wanted, found: Found, before: Sequence[Entry]) -> int:
         growth = max(1.0, found.origin.bytes / max(1, last.bytes))
         return int(last.stored_bytes * growth * _MARGIN)
     if wanted.content == SCHEMA:
-        return min(_SCHEMA_BYTES, found.origin.bytes)
+        return min(SCHEMA_BYTES, found.origin.bytes)
     return found.table_bytes if wanted.method == PLAIN else found.table_bytes // 2
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import written
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
@@ -20,6 +21,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.place imp
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import State, read_state, write_state
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
 
@@ -30,6 +32,8 @@ class Server:
     session: Session
     connect: Callable[[str], AbstractContextManager[Session]]
     conninfo: Callable[[str], str]
+    # As it is connected to; empty for the socket.
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Prover:
     identity: Path | None
     seconds: float
     server: Server | None
+    warnings: list[str] = field(default_factory=list)
 
     def prove(self, backup: Backup, level: str) -> None:
         """A proof that fails is remembered, and the backup relied on no more; a hindrance is none."""
@@ -60,6 +65,7 @@ class Prover:
         if level == "restore" and self.server is not None:
             progress.tick("restore", lambda: (0, None))
             server = self.server
+            self.refuse_too_full(backup.manifest.origin.bytes, backup.manifest.content)
             by_restore(
                 backup,
                 self.way.tools,
@@ -70,6 +76,17 @@ class Prover:
                 self.identity,
                 self.seconds,
             )
+
+    def refuse_too_full(self, size: int, content: str) -> None:
+        """A server that is filled by a proof is down, and what it was to prove is not worth that."""
+        if self.server is None:
+            return
+        there = room.seen(self.server.session, self.server.host)
+        lack = room.lack(size, content, there)
+        if lack is not None:
+            raise Refused(f"{lack}: make room, verify it by list, or by restore on another server (state: verified).")
+        if there is None and room.UNSEEN not in self.warnings:
+            self.warnings.append(room.UNSEEN)
 
 
 def checksum_progress(progress: Progress, backup: Backup) -> Callable[[int], None]:

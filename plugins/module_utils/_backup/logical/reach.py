@@ -27,4 +27,9 @@ def session_to(module: Module, database: str, lock_seconds: float = 60.0) -> Ses
 
 
 def server(module: Module, session: Session) -> Server:
-    return Server(session, lambda name: session_to(module, name), lambda name: conninfo(parameters(module, name)))
+    return Server(
+        session,
+        lambda name: session_to(module, name),
+        lambda name: conninfo(parameters(module, name)),
+        str(libpq_parameters(module.params).get("host", "")),
+    )

@@ -21,7 +21,12 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical i
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.apply import Apply, removed
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import Found, read_found
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import Seen, Take, plan_backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import (
+    Seen,
+    Take,
+    Verify,
+    plan_backup,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import Prover
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.reach import (
     parameters,
@@ -63,15 +68,15 @@ def backed_up(module: Module) -> None:
         preflight.refuse_unfit(wish, packed)
         preflight.refuse_hidden_passwords(wish, found)
         preflight.refuse_to_restore_on_a_standby(wish, found)
-        _refuse_too_full(wish, found)
+        way = Way(tools, conninfo(parameters(module, wish.database)), environment)
+        prover = Prover(way, wish.identity, float(wish.timeout), server(module, session))
+        _refuse_too_full(wish, found, prover)
         with _destination(module, wish, owner):
             repository = Repository(wish.destination)
             seen = _seen(repository, wish, found, module.check_mode)
             plan, chosen = plan_backup(wish, seen, datetime.now(timezone.utc))
             number = repository.next_number(wish.database, seen.far)
-            way = Way(tools, conninfo(parameters(module, wish.database)), environment)
             taking = Taking(wish, found, packed, way, number, owner)
-            prover = Prover(way, wish.identity, float(wish.timeout), server(module, session))
             apply = Apply(wish, taking, prover, session, readable_of(wish.database))
             _carry_out(module, plan, chosen, apply)
 
@@ -95,7 +100,7 @@ def _result(plan: Plan, chosen: str | None, apply: Apply) -> dict[str, Any]:
         "steps": [step.sentence for step in plan.changes],
         "taken": any(isinstance(step, Take) for step in plan.changes),
         "removed": removed(plan.changes),
-        "warnings": list(plan.warnings),
+        "warnings": [*plan.warnings, *apply.prover.warnings],
         **_figures(backup, apply),
     }
     if plan.changed:
@@ -159,12 +164,14 @@ def _far(remote: str, series: Series) -> tuple[list[Entry], list[str]]:
     return entries, leaving
 
 
-def _refuse_too_full(wish: Wanted, found: Found) -> None:
+def _refuse_too_full(wish: Wanted, found: Found, prover: Prover) -> None:
     """Only where one is due, which the lock may yet change: what is refused is refused before anything is made."""
     seen = _seen(Repository(wish.destination), replace(wish, offsite=None), found, check_mode=True)
     plan = plan_backup(replace(wish, offsite=None), seen, datetime.now(timezone.utc))[0]
     if any(isinstance(step, Take) for step in plan.changes):
         preflight.refuse_too_full(wish, preflight.needed_bytes(wish, found, seen.here))
+    if any(isinstance(step, (Take, Verify)) and step.level == "restore" for step in plan.changes):
+        prover.refuse_too_full(found.origin.bytes, wish.content)
 
 
 @contextlib.contextmanager

@@ -50,8 +50,9 @@ def verified(module: Module) -> None:
     backup = Repository(wish.destination).find(wish.which, wish.database, wish.content, _not_by_a_restore)
     _refuse_what_cannot_be(wish, backup)
     plan = _plan(wish, backup, datetime.now(timezone.utc))
+    warnings: list[str] = []
     if plan.changed and not module.check_mode:
-        _prove(module, wish, backup)
+        warnings = _prove(module, wish, backup)
         backup = Repository(wish.destination).find(backup.id)
     entry = backup.entry()
     told = entry.told()
@@ -60,6 +61,7 @@ def verified(module: Module) -> None:
         "taken": False,
         "steps": [step.sentence for step in plan.changes],
         "removed": [],
+        "warnings": warnings,
         "id": backup.id,
         "path": str(backup.directory),
         "bytes": entry.stored_bytes,
@@ -119,7 +121,8 @@ def _plan(wish: Wish, backup: Backup, now: datetime) -> Plan:
     return Plan((Verify(backup.id, wish.level),), before=[before], after=[f"verified by {wish.level} now"])
 
 
-def _prove(module: Module, wish: Wish, backup: Backup) -> None:
+def _prove(module: Module, wish: Wish, backup: Backup) -> list[str]:
+    """What is odd."""
     database = backup.manifest.origin.database
     with contextlib.ExitStack() as held:
         held.enter_context(place.alone(wish.destination, readable_of(database), f"database {database}"))
@@ -130,4 +133,6 @@ def _prove(module: Module, wish: Wish, backup: Backup) -> None:
             session = held.enter_context(session_to(module, login))
             target, major = server(module, session), max(major, session.major)
         way = Way(find_tools(major), conninfo(parameters(module, login)), environment)
-        Prover(way, wish.identity, float(wish.timeout), target).prove(backup, wish.level)
+        prover = Prover(way, wish.identity, float(wish.timeout), target)
+        prover.prove(backup, wish.level)
+        return prover.warnings

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Database, Room, Scene
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Database, Scene
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
@@ -36,7 +36,6 @@ SELECT d.datname::text AS name, pg_get_userbyid(d.datdba)::text AS owner,
 ROLES = "SELECT rolname::text AS name FROM pg_roles"
 TABLESPACES = "SELECT spcname::text AS name, pg_tablespace_location(oid) AS place FROM pg_tablespace"
 EXTENSIONS = "SELECT name::text AS name FROM pg_available_extensions"
-DATA_DIRECTORY = "SELECT current_setting('data_directory') AS place"
 
 # What people make has an oid beyond those that initdb gave out.
 EMPTY = """
@@ -50,8 +49,6 @@ SELECT NOT EXISTS (SELECT FROM pg_class WHERE oid >= 16384)
    AND NOT EXISTS (SELECT FROM pg_foreign_data_wrapper)
    AND NOT EXISTS (SELECT FROM pg_largeobject_metadata) AS empty
 """
-
-LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def observe(
@@ -79,7 +76,7 @@ def observe(
         roles=frozenset(row["name"] for row in session.fetch(ROLES)),
         tablespaces=frozenset(places),
         extensions=frozenset(row["name"] for row in session.fetch(EXTENSIONS)),
-        room=_room(session, places.get(tablespace) or None, parameters) if server["superuser"] else None,
+        room=room.seen(session, str(parameters.get("host", "")), places.get(tablespace) or None),
         globals_roles=frozenset(globals_roles),
     )
 
@@ -98,16 +95,3 @@ def _emptiness(database: Database, connect: Connect, asked: set[str]) -> Databas
 
 def holds_nothing(session: Session) -> bool:
     return bool(session.fetch(EMPTY)[0]["empty"])
-
-
-def _room(session: Session, place: str | None, parameters: Mapping[str, Any]) -> Room | None:
-    """Of the file system that takes the database, when the server is on this host."""
-    host = str(parameters.get("host", ""))
-    if host and not host.startswith("/") and host not in LOCAL:
-        return None
-    place = place or session.fetch(DATA_DIRECTORY)[0]["place"]
-    try:
-        about = os.statvfs(place)
-    except OSError:
-        return None
-    return Room(place, about.f_bavail * about.f_frsize)

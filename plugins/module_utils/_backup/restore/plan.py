@@ -24,6 +24,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.w
     RESTORE,
     Wish,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.room import UNSEEN
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 
 
@@ -225,6 +226,6 @@ def _warnings(backup: Manifest, scene: Scene, there: Database | None) -> Iterato
     if backup.rows is None:
         yield "The backup's manifest counts no rows, so that those of the restored tables are compared with nothing."
     if scene.room is None:
-        yield "How much room the server's disk has cannot be seen from here: look for yourself."
+        yield UNSEEN
     if there is not None and there.slots:
         yield f"Logical slots stay with the database that is replaced: {', '.join(there.slots)}."

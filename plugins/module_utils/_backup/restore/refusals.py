@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Database, Scene
@@ -18,9 +19,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.w
     RESTORE,
     Wish,
 )
-
-# A restored database may be larger than it was: pages fill up differently, and indexes are sorted on disk.
-SPARE = 1.2
 
 TEMPLATES = ("template0", "template1")
 
@@ -93,12 +91,9 @@ def lacks(wish: Wish, backup: Manifest, scene: Scene) -> Iterator[str]:
 
 
 def of_the_room(backup: Manifest, scene: Scene) -> Iterator[str]:
-    needed = int(backup.origin.bytes * SPARE)
-    if scene.room is not None and scene.room.free < needed:
-        yield (
-            f"{scene.room.place} has {_mib(scene.room.free)} left and the restored database takes about "
-            f"{_mib(needed)} (it had {_mib(backup.origin.bytes)}): make room, or restore elsewhere."
-        )
+    lack = room.lack(backup.origin.bytes, backup.content, scene.room)
+    if lack is not None:
+        yield f"{lack}: make room, or restore elsewhere."
 
 
 def _of_the_target(wish: Wish, backup: Manifest, there: Database, journal: marks.Journal | None) -> Iterator[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.room import Room
+
 
 @dataclass(frozen=True)
 class Database:
@@ -24,14 +26,6 @@ class Database:
     slots: tuple[str, ...] = ()
     # Whether it holds nothing of anybody's; only known of the target.
     empty: bool = False
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a file system has left, as far as it can be seen from here."""
-
-    place: str
-    free: int
 
 
 @dataclass(frozen=True)
