@@ -98,7 +98,8 @@ options:
     type: str
   id:
     description:
-      - Which backup is meant by O(state=verified), an id or V(latest).
+      - Which backup is meant by O(state=verified), an id or V(latest). A latest one with a problem is refused, not
+        passed over for an older one.
     type: str
     default: latest
   destination:

@@ -30,9 +30,10 @@ extends_documentation_fragment:
 options:
   backup:
     description:
-      - V(latest), which is the newest backup without a fault that holds what is wanted, and none that was taken by
-        O(safety_backup); or the id of one in O(repository), or the absolute path
-        of a backup's directory.
+      - V(latest), which is the newest backup that holds what is wanted, and none that was taken by O(safety_backup); or
+        the id of one in O(repository), or the absolute path of a backup's directory.
+      - The latest one is refused when something is wrong with it, and the last one that is whole is named. It is taken
+        only by its id, so that nobody gets the night before in silence.
     type: str
     default: latest
   repository:

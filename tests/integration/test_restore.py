@@ -246,11 +246,14 @@ def test_a_copy_from_elsewhere_is_fetched_and_compared(stage: Stage) -> None:
     assert orders(stage) == 1000
 
 
-def test_latest_passes_over_what_is_damaged(stage: Stage) -> None:
+def test_an_older_one_is_not_restored_for_the_latest(stage: Stage) -> None:
     older = stage.back_up("shop")
     newer = stage.back_up("shop")
     stage.node.exec(["truncate", "-s", "-100", f"{REPOSITORY}/{newer}/dump.pgdump"])
-    assert stage.restore(target="shop2").result["backup"] == older
+    told = stage.restore(target="shop2").failure
+    assert f"backup {newer} has" in told
+    assert told.endswith(f"is taken by its id alone: {older}.")
+    assert stage.restore(target="shop2", backup=older).result["backup"] == older
 
 
 @pytest.mark.parametrize("call", [1, 2], ids=["when the target is closed", "between the two names"])

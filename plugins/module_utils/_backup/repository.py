@@ -14,12 +14,10 @@ with backup.content(backup.manifest.dump, identity) as source: ...
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Callable
 
@@ -28,24 +26,15 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry imp
     LOGICAL,
     Entry,
     Series,
-    Verified,
     moment,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import follows, is_id
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import NOTHING_KNOWN, State, read_state
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import Hashed, hash_of, opened
 
 LATEST = "latest"
-
-# <database>-<content>-<time>-<random>; hidden ones are under way, left over or on their way out.
-_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
-
-
-def new_id(database: str, content: str, now: datetime, random: str) -> str:
-    """Reads well, sorts by time, and is safe in any file system whatever the database is called."""
-    readable = re.sub(r"[^A-Za-z0-9_]+", "-", database).strip("-")[:80]
-    return f"{readable or 'database'}-{content}-{now.strftime('%Y%m%dT%H%M%SZ')}-{random}"
 
 
 @dataclass(frozen=True)
@@ -137,20 +126,13 @@ class Backup:
             server_version=told.origin.server_version,
             copies=self.state.copies,
             encrypted=told.encrypted,
-            verified=_strongest(self.state.proofs),
+            verified=self.state.verified,
             problems=tuple(problems),
         )
 
 
 def series_of(told: Manifest) -> Series:
     return Series(LOGICAL, told.content, told.origin.system_identifier, told.origin.database, told.tables, told.label)
-
-
-def _strongest(proofs: Mapping[str, str]) -> Verified | None:
-    for level in ("restore", "list", "checksum"):
-        if level in proofs:
-            return Verified(level, moment(proofs[level]))
-    return None
 
 
 def _size(path: Path) -> int | None:
@@ -189,6 +171,10 @@ class Repository:
     def broken(self) -> list[Broken]:
         return [each for each in map(_look, self._names()) if isinstance(each, Broken)]
 
+    def broken_since(self, name: str) -> list[Broken]:
+        """Of the same database and content, and by their names not taken before this one."""
+        return [each for each in self.broken() if follows(each.directory.name, name)]
+
     def find(
         self,
         which: str,
@@ -196,9 +182,12 @@ class Repository:
         content: str | None = None,
         fit: Callable[[Manifest], bool] = lambda _: True,
     ) -> Backup:
-        """The one with this id, or the latest one without a problem (of this database, with this content, and fit)."""
+        """The one with this id, or the latest one (of this database, with this content, and fit).
+
+        One with a problem is refused: an older one in its place would hide that, and is to be asked for by its id.
+        """
         if which != LATEST:
-            if not _ID.fullmatch(which):
+            if not is_id(which):
                 raise Refused(f"'{which}' is no id of a backup: give one that {self.place} has, or latest.")
             if not (self.place / which).is_dir():
                 raise Refused(f"There is no backup {which} in {self.place}: look which there are with pg_backup_info.")
@@ -209,18 +198,25 @@ class Repository:
             if database in (None, each.manifest.origin.database)
             and content in (None, each.manifest.content)
             and fit(each.manifest)
-            and each.entry().good
         ]
-        if not fitting:
+        whole = [each for each in fitting if each.entry().good]
+        if not whole:
             of = "" if database is None else f" of database {database}"
             raise Refused(f"{self.place} holds no backup{of} that is whole: take one, or name another directory.")
         if len({each.manifest.origin.database for each in fitting}) > 1:
             raise Refused(f"{self.place} holds backups of several databases: say of which one the latest is meant.")
-        return max(fitting, key=lambda each: each.manifest.number)
+        newest, last = (max(each, key=lambda each: each.manifest.number) for each in (fitting, whole))
+        wrong = [*newest.entry().problems, *(each.problem for each in self.broken_since(newest.id))]
+        if wrong:
+            raise Refused(
+                f"The latest backup is not whole: {wrong[0].rstrip('.')}. "
+                f"The last one that is, of {last.manifest.started}, is taken by its id alone: {last.id}."
+            )
+        return last
 
     def _names(self) -> list[Path]:
         try:
-            return sorted(each for each in self.place.iterdir() if _ID.fullmatch(each.name) and each.is_dir())
+            return sorted(each for each in self.place.iterdir() if is_id(each.name) and each.is_dir())
         except FileNotFoundError:
             return []
         except OSError as error:

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Copy, moment, written
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import (
+    Copy,
+    Verified,
+    moment,
+    written,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import partial_of, write_text
 
 STATE = "verified.json"
@@ -27,6 +32,12 @@ class State:
     failure: str | None = None
     failed_at: str | None = None
     copies: tuple[Copy, ...] = ()
+
+    @property
+    def verified(self) -> Verified | None:
+        """By the strongest of its proofs."""
+        level = next((each for each in ("restore", "list", "checksum") if each in self.proofs), None)
+        return None if level is None else Verified(level, moment(self.proofs[level]))
 
     def to_json(self) -> str:
         copies = [{"place": each.place, "checked": each.checked, "at": written(each.at)} for each in self.copies]

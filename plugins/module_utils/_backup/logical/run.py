@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LOGICAL, Entry, Series, Verified
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import new_id
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import preflight
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.apply import Apply, removed
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
@@ -44,7 +45,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
     Backup,
     Repository,
-    new_id,
     series_of,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan

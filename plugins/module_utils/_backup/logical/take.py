@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import written
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import new_id
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import (
     Dumped,
@@ -43,7 +44,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.place imp
     sync,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, new_id
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import State, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._command import run
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import moment, written
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
     LATEST,
@@ -139,14 +138,6 @@ def _latest(options: Mapping[str, Any]) -> Manifest:
     if len({each.origin.database for each in found}) > 1:
         raise Refused(f"{repository.place} holds backups of several databases: say of which one the latest is meant.")
     newest = max(found, key=lambda each: each.number)
-    begins = f"{readable_of(newest.origin.database)}-"
-    for broken in repository.broken():
-        name = broken.directory.name
-        if name.startswith(begins) and _time_of(name) >= _time_of(newest.id):
-            raise Refused(broken.problem)
+    for broken in repository.broken_since(newest.id):
+        raise Refused(broken.problem)
     return newest
-
-
-def _time_of(name: str) -> str:
-    """Each id has it before its last dash."""
-    return name.rsplit("-", 2)[1]

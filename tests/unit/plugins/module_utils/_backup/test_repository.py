@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Copy, Verified, moment
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import new_id
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
     Repository,
-    new_id,
     open_backup,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import (
@@ -149,10 +149,40 @@ def test_the_latest_is_the_last_one_taken_also_when_the_clock_was_set_back(tmp_p
     assert [each.manifest.number for each in Repository(tmp_path).backups()] == [1, 2]
 
 
-def test_the_latest_is_one_without_a_problem(tmp_path: Path) -> None:
+def proof_failed(directory: Path) -> None:
+    write_state(directory, State({}, "It does not restore.", AT))
+
+
+def edit(directory: Path) -> None:
+    path = directory / "manifest.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"rows": 3', '"rows": 4'), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda each: cut(each / "dump.pgdump"), "has 4999 bytes"),
+        (proof_failed, "It does not restore"),
+        (edit, "edited or damaged"),
+    ],
+)
+def test_an_older_one_is_never_the_latest(tmp_path: Path, harm: Callable[[Path], None], words: str) -> None:
     first = some(tmp_path, number=1, started="2026-08-05")
-    cut(tmp_path / some(tmp_path, number=2, started="2026-08-06") / "dump.pgdump")
-    assert Repository(tmp_path).find("latest", database='sh"op').id == first
+    harm(tmp_path / some(tmp_path, number=2, started="2026-08-06"))
+    repository = Repository(tmp_path)
+    with pytest.raises(Refused, match=rf"{words}.*is taken by its id alone: {first}\."):
+        repository.find("latest", database='sh"op')
+    assert repository.find(first).id == first
+    third = some(tmp_path, number=3, started="2026-08-07")
+    assert repository.find("latest", database='sh"op').id == third
+
+
+def test_what_is_broken_elsewhere_keeps_nobody_from_the_latest(tmp_path: Path) -> None:
+    first = some(tmp_path, number=1, started="2026-08-05")
+    other = tmp_path / some(tmp_path, number=2, started="2026-08-06")
+    edit(other)
+    other.rename(tmp_path / other.name.replace("-all-", "-schema-"))
+    assert Repository(tmp_path).find("latest").id == first
 
 
 def test_which_one_is_meant(tmp_path: Path) -> None:
