@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place as places
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._orphans import running
 
 ID = "shop-all-20260801T020000Z-0a1b2c"
 
@@ -50,6 +52,9 @@ def test_a_dump_that_goes_on_without_its_module_is_ended(tmp_path: Path) -> None
     partial.mkdir()
     argv = ["pg_dump", "-c", "while :; do sleep 0.1; done", f"--file={partial}/dump"]
     with subprocess.Popen(argv, executable="/bin/sh") as orphan:
+        # A process that was just made has no arguments for a moment.
+        while not running("pg_dump", str(partial)):
+            time.sleep(0.01)
         assert places.clear(tmp_path, "shop") == [partial.name]
         assert orphan.wait(10) == -9
     assert not partial.exists()
