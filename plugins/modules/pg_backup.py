@@ -59,7 +59,7 @@ options:
       - V(present) takes a backup where none is young enough.
       - V(verified) takes none. The backup O(id) was verified by O(verify) within O(max_age), on whatever server the
         connection options name. A proof that fails is kept with the backup, which then counts as none until another
-        proof holds.
+        proof holds that is as strong.
     type: str
     choices: [present, verified]
     default: present

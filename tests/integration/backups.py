@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from psycopg2 import sql
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from tests.integration import inside
 from tests.integration.archives import HOME, LIST
 from tests.integration.servers import Server
@@ -88,10 +89,20 @@ class Backups:
 
     def forged(self, path: str, **origin: Any) -> None:
         """Believed as it is, and says something else of the database."""
+        self._forge(path, lambda told: replace(told, origin=replace(told.origin, **origin)))
+
+    def counted(self, path: str, rows: Mapping[str, int]) -> None:
+        """Believed, and counts as many rows of these tables."""
+
+        def recounted(told: Manifest) -> Manifest:
+            return replace(told, rows=tuple(replace(each, rows=rows[each.table]) for each in told.rows or ()))
+
+        self._forge(path, recounted)
+
+    def _forge(self, path: str, change: Callable[[Manifest], Manifest]) -> None:
         name = f"{path}/{manifests.NAME}"
         told = manifests.parse(self.node.exec(["cat", name]).stdout, Path(name))
-        changed = replace(told, origin=replace(told.origin, **origin))
-        self.node.write(name, changed.to_json(), owner="postgres:postgres", mode="0600")
+        self.node.write(name, change(told).to_json(), owner="postgres:postgres", mode="0600")
 
     def raw(self, path: str) -> bytes:
         return base64.b64decode(self.node.exec(["base64", path]).stdout)

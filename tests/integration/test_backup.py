@@ -155,6 +155,21 @@ def test_a_server_is_not_filled_by_a_proof(kept: Backups) -> None:
     assert levels(kept.taken(**{**wish, "verify": "list"})) == "list"
 
 
+def test_what_does_not_restore_is_not_washed_clean_by_a_checksum(kept: Backups) -> None:
+    done = kept.taken(count_rows=True, verify="restore")
+    manifest = kept.manifest(done["path"])
+    kept.counted(done["path"], {each["table"]: each["rows"] + 1 for each in manifest["rows"]})
+    wish = {"state": "verified", "max_age": "0", "id": done["id"]}
+    assert "where its manifest counts" in kept.take(**wish, verify="restore").failure
+    weaker = kept.taken(**wish, verify="checksum")
+    assert "counts as none still" in str(weaker["warnings"])
+    assert levels(weaker) == "checksum"
+    assert "where its manifest counts" in kept.info()["backups"][0]["problems"][0]
+    kept.counted(done["path"], {each["table"]: each["rows"] for each in manifest["rows"]})
+    assert levels(kept.taken(**wish, verify="restore")) == "restore"
+    assert kept.info()["backups"][0]["problems"] == []
+
+
 def test_damage_is_named_and_counts_as_none(kept: Backups) -> None:
     done = kept.taken(compression={"method": "none"})
     kept.altered(f"{done['path']}/dump.pgdump", "data[len(data) // 2] ^= 1")

@@ -6,21 +6,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import room
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import written
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LEVELS, written
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import by_restore
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import PROGRESS
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import State, read_state, write_state
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import read_state, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
@@ -48,18 +49,21 @@ class Prover:
         """A proof that fails is remembered, and the backup relied on no more; a hindrance is none."""
         progress = Progress(backup.directory.with_name(f".{backup.id}{PROGRESS}"), backup.id)
         try:
-            self._prove(backup, level, progress)
-        except verify.NotVerified as error:
-            state = read_state(backup.directory)
-            write_state(backup.directory, replace(state, failure=error.sentence, failed_at=_now()))
-            raise
+            with _remembered(backup, "checksum"):
+                verify.by_checksum(backup, checksum_progress(progress, backup))
+            with _remembered(backup, level):
+                self._prove(backup, level, progress)
         finally:
             progress.end()
-        state = read_state(backup.directory)
-        write_state(backup.directory, State({**state.proofs, "checksum": _now(), level: _now()}, copies=state.copies))
+        state = read_state(backup.directory).held(level, _now())
+        write_state(backup.directory, state)
+        if state.failure is not None:
+            self.warnings.append(
+                f"Backup {backup.id} counts as none still, until a proof by {state.failed_level or LEVELS[-1]} holds: "
+                f"{state.failure}"
+            )
 
     def _prove(self, backup: Backup, level: str, progress: Progress) -> None:
-        verify.by_checksum(backup, checksum_progress(progress, backup))
         if level == "list":
             verify.by_list(backup, self.way.tools, self.identity)
         if level == "restore" and self.server is not None:
@@ -87,6 +91,15 @@ class Prover:
             raise Refused(f"{lack}: make room, verify it by list, or by restore on another server (state: verified).")
         if there is None and room.UNSEEN not in self.warnings:
             self.warnings.append(room.UNSEEN)
+
+
+@contextlib.contextmanager
+def _remembered(backup: Backup, level: str) -> Iterator[None]:
+    try:
+        yield
+    except verify.NotVerified as error:
+        write_state(backup.directory, read_state(backup.directory).failed(level, error.sentence, _now()))
+        raise
 
 
 def checksum_progress(progress: Progress, backup: Backup) -> Callable[[int], None]:

@@ -24,7 +24,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore i
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.mend import Restore
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.whole import Server
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import DURING_SWAP, KEEP, RESTORE
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import State, write_state
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
@@ -112,9 +112,7 @@ class Rehearsed:
         """With the backup, where others look; one that lies where nobody can write is proven all the same."""
         with contextlib.suppress(OSError):
             found = open_backup(directory)
-            now = written(datetime.now(timezone.utc))
-            proofs = {**found.state.proofs, "checksum": now, "restore": now}
-            write_state(directory, State(proofs, copies=found.state.copies))
+            write_state(directory, found.state.held("restore", written(datetime.now(timezone.utc))))
 
 
 def _session(parameters: Mapping[str, Any], database: str) -> Session:

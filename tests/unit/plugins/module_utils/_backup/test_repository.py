@@ -150,7 +150,7 @@ def test_the_latest_is_the_last_one_taken_also_when_the_clock_was_set_back(tmp_p
 
 
 def proof_failed(directory: Path) -> None:
-    write_state(directory, State({}, "It does not restore.", AT))
+    write_state(directory, NOTHING_KNOWN.failed("restore", "It does not restore.", AT))
 
 
 def edit(directory: Path) -> None:
@@ -216,13 +216,54 @@ def test_proofs_and_copies_are_kept_beside_the_manifest(tmp_path: Path) -> None:
 
 def test_a_failed_proof_is_a_problem(tmp_path: Path) -> None:
     told = made(tmp_path)
-    write_state(tmp_path / told.id, State({"checksum": AT}, "It did not restore.", AT))
+    write_state(tmp_path / told.id, State({"checksum": AT}, "It did not restore.", AT, "restore"))
     assert open_backup(tmp_path / told.id).entry().problems == ("It did not restore.",)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"proofs": {"restore": "soon"}, "copies": []}'])
-def test_a_state_that_cannot_be_read_proves_nothing(tmp_path: Path, text: str) -> None:
-    (tmp_path / STATE).write_text(text)
+@pytest.mark.parametrize(
+    ("failed", "held", "cleared"),
+    [
+        ("restore", "checksum", False),
+        ("restore", "list", False),
+        ("restore", "restore", True),
+        ("list", "checksum", False),
+        ("list", "restore", True),
+        ("checksum", "checksum", True),
+    ],
+)
+def test_a_failure_is_taken_back_by_a_proof_as_strong(tmp_path: Path, failed: str, held: str, *, cleared: bool) -> None:
+    write_state(tmp_path, State({}).failed(failed, "It is none.", AT))
+    state = read_state(tmp_path).held(held, AT)
+    assert (state.failure is None) == cleared
+    assert held in state.proofs
+
+
+def test_what_failed_was_not_proven_as_strongly_before() -> None:
+    state = State({"checksum": AT, "list": AT, "restore": AT}).failed("list", "It is none.", AT)
+    assert state.verified == Verified("checksum", moment(AT))
+
+
+def test_a_weaker_failure_takes_no_stronger_one_back() -> None:
+    state = State({}).failed("restore", "It does not restore.", AT).failed("checksum", "It is cut.", AT)
+    assert state.held("checksum", AT).failure == "It is cut."
+    assert state.held("restore", AT).failure is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", '{"proofs": {"restore": "soon"}, "failure": null, "failed_at": null, "copies": []}'],
+)
+def test_a_state_that_cannot_be_read_proves_nothing_and_may_hide_a_failure(tmp_path: Path, text: str) -> None:
+    told = made(tmp_path)
+    (tmp_path / told.id / STATE).write_text(text)
+    [backup] = Repository(tmp_path).backups()
+    assert not backup.state.proofs
+    assert "verify it by restore" in backup.entry().problems[0]
+    assert backup.state.held("checksum", AT).failure is not None
+    assert backup.state.held("restore", AT).failure is None
+
+
+def test_a_state_that_is_not_there_hides_nothing(tmp_path: Path) -> None:
     assert read_state(tmp_path) == NOTHING_KNOWN
 
 
