@@ -148,7 +148,7 @@ def test_a_server_is_not_filled_by_a_proof(kept: Backups) -> None:
     """Of a database that was larger than any disk here."""
     done = kept.taken()
     kept.forged(done["path"], bytes=1 << 50)
-    wish = {"state": "verified", "verify": "restore", "max_age": "0"}
+    wish: dict[str, Any] = {"state": "verified", "verify": "restore", "max_age": "0"}
     told = kept.take(**wish).failure
     assert "left and the restored database takes about 1,288,490,189 MiB" in told
     assert kept.server.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'runbook_%'") == 0

@@ -143,7 +143,7 @@ def test_sessions_are_ended_and_kept_out(stage: Stage, installed: Server) -> Non
 def test_what_is_dropped_took_no_writes_since_its_backup(stage: Stage) -> None:
     stage.back_up("shop")
     stage.psql(LATER, "shop")
-    dropped = {"replace": True, "replaced": "drop"}
+    dropped: dict[str, Any] = {"replace": True, "replaced": "drop"}
     assert "would be in no backup" in stage.restore(**dropped).failure
     during = inside.Interrupt(("._backup.restore.whole:analyze",))
     arguments = stage.arguments(**dropped, keep_out="during_restore")
@@ -240,10 +240,25 @@ def test_a_copy_from_elsewhere_is_fetched_and_compared(stage: Stage) -> None:
     stage.node.exec(["cp", "-a", f"{far}/{backup}/dump.pgdump", "/tmp/restore-whole"])
     stage.node.exec(["truncate", "-s", "-100", f"{far}/{backup}/dump.pgdump"])
     assert "dump.pgdump" in stage.restore(offsite=far).failure
-    assert stage.node.exec(["ls", "-A", REPOSITORY]).stdout == ""
+    assert stage.node.exec(["ls", "-A", "-I", ".*.lock", REPOSITORY]).stdout == ""
     stage.node.exec(["cp", "-a", "/tmp/restore-whole", f"{far}/{backup}/dump.pgdump"])
     stage.done(offsite=far, roles="restore")
     assert orders(stage) == 1000
+
+
+def test_a_copy_is_fetched_whole_while_backups_are_taken(stage: Stage) -> None:
+    backup = stage.back_up("shop")
+    far = f"{REPOSITORY}-far"
+    stage.node.exec(["rm", "-rf", far])
+    stage.node.exec(["mv", REPOSITORY, far])
+    compared = inside.Interrupt(("._backup.restore.fetching:open_backup",))
+    nightly = {"database": "shop", "destination": REPOSITORY, "max_age": "0"}
+    with inside.held(stage.node, "pg_restore", stage.arguments(offsite=far, target="shop2"), compared) as run:
+        told = inside.run(stage.node, "pg_backup", nightly).failure
+    assert "Another run is at work on backups of database shop" in told
+    assert run.finish().result["backup"] == backup
+    assert orders(stage, "shop2") == 1000
+    assert inside.run(stage.node, "pg_backup", nightly).result["taken"]
 
 
 def test_an_older_one_is_not_restored_for_the_latest(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.nodes import LabError
+from lab.errors import LabError
 from tests.integration import inside
 from tests.integration.restores import Stage, only
 from tests.integration.servers import SMALL_DISK, Server

@@ -13,8 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.preflight import make_destination
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import NAME, Manifest, parse
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import partial_directory, remove_tree, sync
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import (
+    alone,
+    partial_directory,
+    remove_tree,
+    sync,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import LATEST, Backup, open_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, find, run
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
@@ -45,28 +51,35 @@ def _meant(told: Manifest, options: Mapping[str, Any], fits: Callable[[Manifest]
 
 
 def fetched(remote: str, told: Manifest, repository: Path) -> Backup:
-    """There as a whole and compared, or not at all."""
+    """There as a whole and compared, or not at all; who backs up the database meanwhile would clear it away."""
     _refuse_too_full(told, repository)
     make_destination(repository, (-1, -1))
-    partial, place = partial_directory(repository, told.id), repository / told.id
+    database, place = told.origin.database, repository / told.id
+    with alone(repository, readable_of(database), f"database {database}"):
+        if not place.is_dir():
+            _fetch(below(remote, told.id), partial_directory(repository, told.id), place)
+    return open_backup(place)
+
+
+def _fetch(far: str, partial: Path, place: Path) -> None:
     remove_tree(partial)
     partial.mkdir(mode=0o700)
     try:
-        argv = [find("rclone", "rclone"), "copy", *PATIENCE, below(remote, told.id), str(partial)]
+        argv = [find("rclone", "rclone"), "copy", *PATIENCE, far, str(partial)]
         run(argv, SECONDS)
         damage = open_backup(partial).damage()
         if damage:
-            raise Refused(f"The copy in {below(remote, told.id)} is damaged: {' '.join(damage)}")
-        for path in partial.rglob("*"):
+            raise Refused(f"The copy in {far} is damaged: {' '.join(damage)}")
+        for path in (*partial.rglob("*"), partial):
             path.chmod(0o700 if path.is_dir() else 0o600)
+            sync(path)
         partial.rename(place)
-        sync(repository)
+        sync(place.parent)
     except (ProgramFailed, OSError) as error:
         reason = error.sentence if isinstance(error, Problem) else str(error.strerror)
-        raise Refused(f"{below(remote, told.id)} could not be fetched to {repository}: {reason}") from error
+        raise Refused(f"{far} could not be fetched to {place.parent}: {reason}") from error
     finally:
         remove_tree(partial)
-    return open_backup(place)
 
 
 def _refuse_too_full(told: Manifest, repository: Path) -> None:

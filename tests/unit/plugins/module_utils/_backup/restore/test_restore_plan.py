@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming, plan
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Database, Room, Scene
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Database, Scene
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.room import Room
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from tests.unit.plugins.module_utils._backup.backups import manifest
 
