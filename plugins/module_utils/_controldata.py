@@ -34,6 +34,9 @@ class Control:
     checksums: bool = False
     # As the server had them that ran last, or as its primary had them.
     settings: Mapping[str, int] = field(default_factory=dict)
+    # Whether changes of hint bits are in the WAL, as checksums have them as well.
+    hints: bool = False
+    segment_bytes: int = 16 << 20
 
 
 def parsed(printed: str) -> Control | None:
@@ -47,6 +50,8 @@ def parsed(printed: str) -> Control | None:
             _position(lines),
             lines["Data page checksum version"] != "0",
             {name: int(lines[label]) for name, label in SETTINGS.items() if label in lines},
+            lines.get("wal_log_hints setting") == "on",
+            int(lines.get("Bytes per WAL segment", 16 << 20)),
         )
     except (KeyError, ValueError):
         return None

@@ -60,6 +60,35 @@ class Branch:
                 return number, lsn, there
         return None
 
+    def fork(self, other: Branch) -> tuple[int, str] | None:
+        """The last timeline that both were on, and where the first of them left it; None while neither has left it,
+        or where they have none in common."""
+        common: tuple[int, str] | None = None
+        for (own, left), (number, there) in zip(self._course, other._course):
+            if own != number:
+                break
+            ends = [lsn for lsn in (left, there) if lsn is not None]
+            common = (own, min(ends, key=position)) if ends else None
+            if left is None or there is None or position(left) != position(there):
+                break
+        return common
+
+    @property
+    def _course(self) -> tuple[tuple[int, str | None], ...]:
+        """Every timeline it was on, with where it left each; it is on the last."""
+        return *self.ancestors, (self.timeline, None)
+
+    def pieces(self, fork: tuple[int, str]) -> tuple[tuple[int, str, str | None], ...]:
+        """The parts of timelines that lie past that point: from where to where on each."""
+        found: list[tuple[int, str, str | None]] = []
+        begins: str | None = None
+        for number, left in self._course:
+            if number == fork[0] or begins is not None:
+                begins = fork[1] if begins is None else begins
+                found.append((number, begins, left))
+                begins = left
+        return tuple(found)
+
     def descends_from(self, other: Branch) -> bool:
         """It is on a later timeline that began on the other's."""
         return self.timeline != other.timeline and self.left(other.timeline) is not None and not self._split(other)

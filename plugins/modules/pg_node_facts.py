@@ -111,10 +111,11 @@ ansible_facts:
         instance:
           description:
             - C(state) is V(absent), V(empty) (directories without data), V(foreign) (something else is there),
-              V(stopped), V(running) or V(broken) (it hangs, or its control data cannot be read).
+              V(stopped), V(running) or V(broken) (it hangs, its control data cannot be read, or it was being rewound).
             - C(data_directory), C(config_directory), C(has_data), C(pg_version) and C(unfinished_basebackup) (in the
               data directory, where the state is V(foreign), or beside it, where this collection makes its clones)
-              tell of its files, C(port_taken_by) of another program on C(port), the one that is meant.
+              tell of its files, C(unfinished_rewind) of a run of M(runbook.postgres.pg_rejoin) that has not ended,
+              C(port_taken_by) of another program on C(port), the one that is meant.
             - C(start) is what C(start.conf) says, V(auto), V(manual) or V(disabled); null where there is none.
             - C(system_identifier), C(control_state), C(timeline), C(history) (earlier timelines, each with the C(lsn)
               at which it was left) and C(checksums) tell whose data it is.

@@ -21,6 +21,8 @@ description:
     from it, is refused with what was found; with O(rebuild=true) it is moved aside first.
   - The instance is registered with Debian's tools, with the settings that C(initdb) wrote on the upstream.
   - With O(state=streaming) the instance is started as well and waited for until it streams.
+extends_documentation_fragment:
+  - runbook.postgres.upstream
 options:
   state:
     description:
@@ -29,21 +31,6 @@ options:
     type: str
     choices: [cloned, streaming]
     default: cloned
-  version:
-    description:
-      - Major version of PostgreSQL. Its packages have to be installed.
-    type: int
-    required: true
-  instance:
-    description:
-      - Name of the instance, as Debian's tools have it.
-    type: str
-    default: main
-  port:
-    description:
-      - Port that the instance is registered with.
-    type: int
-    default: 5432
   data_directory:
     description:
       - Where the data is. Debian's place for the version and instance unless given.
@@ -60,47 +47,10 @@ options:
     type: list
     elements: str
     default: []
-  upstream_port:
-    description:
-      - Port of the upstream.
-    type: int
-    default: 5432
-  user:
-    description:
-      - Role with the right to replicate.
-    type: str
-    default: replicator
-  sslmode:
-    description:
-      - What is asked of TLS.
-    type: str
-    choices: [disable, allow, prefer, require, verify-ca, verify-full]
-    default: verify-full
-  sslrootcert:
-    description:
-      - File with the certificates of the authorities that may have signed the upstream's certificate.
-    type: path
-  sslcert:
-    description:
-      - File with this host's certificate.
-    type: path
-  sslkey:
-    description:
-      - File with the key of O(sslcert), which the system user postgres can read.
-    type: path
-  passfile:
-    description:
-      - File with the password of O(user), as libpq reads it, for servers that do not take a certificate.
-      - There is no option for the password itself, since programs would show it in their arguments.
-    type: path
   slot:
     description:
       - Physical replication slot on the upstream that is this host's own. For a clone it is made anew, so that it keeps
         the WAL that the clone needs until the standby streams; when the clone fails it keeps none.
-    type: str
-  system_identifier:
-    description:
-      - The cluster that is meant. Whatever the upstream says of itself unless given.
     type: str
   upstream_bytes:
     description:
@@ -129,11 +79,6 @@ options:
       - A standby in order stays as it is.
     type: bool
     default: false
-  connect_timeout:
-    description:
-      - Seconds after which an upstream that does not answer is given up.
-    type: int
-    default: 10
   timeout:
     description:
       - Seconds after which a base backup that has not ended is stopped, and longest wait for another run on the host.
@@ -201,36 +146,21 @@ steps:
 """
 
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+from ansible_collections.runbook.postgres.plugins.module_utils._standby.conninfo import UPSTREAM_OPTIONS
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.standby import cloned, streaming
 
 OPTIONS = {
+    **UPSTREAM_OPTIONS,
     "state": {"type": "str", "choices": ["cloned", "streaming"], "default": "cloned"},
-    "version": {"type": "int", "required": True},
-    "instance": {"type": "str", "default": "main"},
-    "port": {"type": "int", "default": 5432},
     "data_directory": {"type": "path"},
     "wal_directory": {"type": "path"},
     "upstream_hosts": {"type": "list", "elements": "str", "default": []},
-    "upstream_port": {"type": "int", "default": 5432},
-    "user": {"type": "str", "default": "replicator"},
-    "sslmode": {
-        "type": "str",
-        "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
-        "default": "verify-full",
-    },
-    "sslrootcert": {"type": "path"},
-    "sslcert": {"type": "path"},
-    # Names of files: what is in them is secret, and is not read here.
-    "sslkey": {"type": "path", "no_log": False},
-    "passfile": {"type": "path", "no_log": False},
     "slot": {"type": "str"},
-    "system_identifier": {"type": "str"},
     "upstream_bytes": {"type": "int"},
     "upstream_wal_from": {"type": "str"},
     "max_rate": {"type": "str"},
     "checkpoint": {"type": "str", "choices": ["fast", "spread"], "default": "fast"},
     "rebuild": {"type": "bool", "default": False},
-    "connect_timeout": {"type": "int", "default": 10},
     "timeout": {"type": "int"},
 }
 

@@ -108,6 +108,11 @@ LONG_TESTS = {
         "test_tablespaces_of_the_old_data_stay_where_they_are",
         "test_what_never_reached_the_archive_is_taken_from_the_old_directory",
     ),
+    "test_rejoin": (
+        "test_a_run_that_ends_anywhere_is_finished_by_the_next",
+        "test_a_standby_that_went_another_way_comes_back",
+        "test_wal_that_is_gone_comes_from_an_archive_or_a_copy_is_asked_for",
+    ),
     "test_restore": (
         "test_a_wrong_answer_changes_nothing",
         "test_an_empty_database_is_filled_without_asking",
@@ -155,6 +160,7 @@ ON_ONE_RELEASE = (
     "test_pgbouncer",
     "test_promote",
     "test_recover",
+    "test_rejoin",
     "test_restart",
     "test_restore",
     "test_restore_round",
@@ -190,7 +196,7 @@ def releases(config: pytest.Config) -> list[int]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     numbers = releases(metafunc.config)
     ids = [f"debian{number}" for number in numbers]
-    for name in ("server", "trio", "backed"):
+    for name in ("server", "trio", "turns", "backed"):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, numbers, ids=ids, indirect=True, scope="session")
 

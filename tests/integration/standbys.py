@@ -32,7 +32,7 @@ SMALL = {"/small": "size=30m,mode=0755"}
 IDENT = "".join(f"members {name} replicator\n" for name in NAMES)
 HBA = (
     "local all all peer",
-    "hostssl replication replicator all cert map=members",
+    "hostssl replication,postgres replicator all cert map=members",
     "host all all all scram-sha-256",
 )
 

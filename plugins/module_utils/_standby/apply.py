@@ -33,6 +33,16 @@ from ansible_collections.runbook.postgres.plugins.module_utils._standby.upstream
 _STOP_SECONDS = 300.0
 
 
+def stop(wanted: Wanted, port: int) -> None:
+    """The unit knows nothing of a server that somebody started without it."""
+    run(["systemctl", "stop", unit(wanted.version, wanted.instance)], _STOP_SECONDS)
+    if local.server_of(port, wanted.place.data) is not None:
+        raise Refused(
+            f"{unit(wanted.version, wanted.instance)} was stopped and a server goes on running on "
+            f"{wanted.place.data}, which was not touched: stop it with pg_ctl and run this again."
+        )
+
+
 class Apply:
     """Knows how each step is taken, and what came of it."""
 
@@ -50,7 +60,7 @@ class Apply:
             if isinstance(change, RemoveLeftovers):
                 self._remove_leftovers()
             elif isinstance(change, Stop):
-                self._stop()
+                stop(self._wanted, self._port)
             elif isinstance(change, MoveAside):
                 clone.move_aside(self._wanted.place, self._wanted.stamp)
                 self.result["old_data"] = change.to
@@ -59,16 +69,6 @@ class Apply:
             elif isinstance(change, Register):
                 self._register()
             self.done.append(change)
-
-    def _stop(self) -> None:
-        """The unit knows nothing of a server that somebody started without it."""
-        wanted = self._wanted
-        run(["systemctl", "stop", unit(wanted.version, wanted.instance)], _STOP_SECONDS)
-        if local.server_of(self._port, wanted.place.data) is not None:
-            raise Refused(
-                f"{unit(wanted.version, wanted.instance)} was stopped and a server goes on running on "
-                f"{wanted.place.data}, which was not moved: stop it with pg_ctl and run this again."
-            )
 
     def _remove_leftovers(self) -> None:
         clone.remove(self._wanted.place)

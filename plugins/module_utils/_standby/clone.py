@@ -22,6 +22,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._deadline import 
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import SUPERUSER, bin_directory
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._orphans import end_orphans
+from ansible_collections.runbook.postgres.plugins.module_utils._rewind_mark import rewinding
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.conninfo import Conninfo
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.plan import room_refusal
@@ -179,6 +180,8 @@ def _publish(place: Place) -> None:
     _files.put(_files.File(signal, b"", SUPERUSER, SUPERUSER, 0o600), signal)
     # Onto nothing or an empty directory; onto anything else the kernel refuses.
     place.clone.rename(place.data)
+    # It spoke of data that somebody removed.
+    rewinding(place.data).unlink(missing_ok=True)
     sync(place.data.parent)
     _unmark(place)
 
@@ -225,6 +228,10 @@ def move_aside(place: Place, stamp: str) -> None:
             sync(new.parent)
             wal.unlink()
             wal.symlink_to(new)
+    mark = rewinding(place.data)
+    if mark.exists():
+        # What is moved is still no database.
+        mark.rename(rewinding(place.aside(stamp)))
     place.data.rename(place.aside(stamp))
     sync(place.data.parent)
 

@@ -13,6 +13,26 @@ from dataclasses import dataclass
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+-]+")
+# Which instance, and how its upstream is reached; documented in doc_fragments/upstream.py.
+UPSTREAM_OPTIONS: dict[str, dict[str, object]] = {
+    "version": {"type": "int", "required": True},
+    "instance": {"type": "str", "default": "main"},
+    "port": {"type": "int", "default": 5432},
+    "upstream_port": {"type": "int", "default": 5432},
+    "user": {"type": "str", "default": "replicator"},
+    "sslmode": {
+        "type": "str",
+        "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+        "default": "verify-full",
+    },
+    "sslrootcert": {"type": "path"},
+    "sslcert": {"type": "path"},
+    # Names of files: what is in them is secret, and is not read here.
+    "sslkey": {"type": "path", "no_log": False},
+    "passfile": {"type": "path", "no_log": False},
+    "system_identifier": {"type": "str"},
+    "connect_timeout": {"type": "int", "default": 10},
+}
 # Options of the module that are keywords of libpq under the same name.
 _SAME_NAME = ("sslmode", "sslrootcert", "sslcert", "sslkey", "passfile")
 

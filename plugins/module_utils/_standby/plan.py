@@ -93,7 +93,7 @@ class Register:
 
 def plan_standby(wanted: Wanted, host: Host, upstream: Upstream | None) -> Plan:
     """The steps, or why there can be none. `upstream` is None where it was not asked or did not answer."""
-    refusals = [*_refusals_of_upstream(wanted, upstream), *_refusals_of_registration(wanted, host)]
+    refusals = [*refusals_of_upstream(wanted, upstream), *refusals_of_registration(wanted, host)]
     fault = None if host.data is None else _fault(wanted, host, host.data, upstream)
     clones = host.data is None or fault is not None
     if fault is not None:
@@ -131,7 +131,7 @@ def _told(host: Host, wanted: Wanted) -> list[str]:
     return [f"{wanted.place.data}: {kind} of the cluster with system identifier {known.system_identifier}"]
 
 
-def _refusals_of_upstream(wanted: Wanted, upstream: Upstream | None) -> Iterator[str]:
+def refusals_of_upstream(wanted: Wanted, upstream: Upstream | None) -> Iterator[str]:
     if upstream is None:
         return
     if wanted.system_identifier not in (None, upstream.system_identifier):
@@ -146,7 +146,7 @@ def _refusals_of_upstream(wanted: Wanted, upstream: Upstream | None) -> Iterator
         )
 
 
-def _refusals_of_registration(wanted: Wanted, host: Host) -> Iterator[str]:
+def refusals_of_registration(wanted: Wanted, host: Host) -> Iterator[str]:
     known = host.registered
     if known is None or not known.finished or known.data_directory == str(wanted.place.data):
         return

@@ -30,11 +30,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._standby.upstream
 _CLONE_SECONDS, _STREAM_SECONDS = 86400, 300
 
 
-def _wanted(params: Mapping[str, Any], source: Conninfo) -> Wanted:
+def wanted_of(params: Mapping[str, Any], source: Conninfo) -> Wanted:
     version, instance = params["version"], params["instance"]
     refuse_unfit_name(instance)
     data = Path(params["data_directory"] or data_directory(version, instance))
-    wal = Path(params["wal_directory"]) if params["wal_directory"] else None
+    wal = Path(params["wal_directory"]) if params.get("wal_directory") else None
     for each in (data, wal):
         if each is not None and (not each.is_absolute() or ".." in each.parts or len(each.parts) < 3):
             raise Refused(f"{each} cannot be a directory of an instance: give a whole path, at least two levels deep.")
@@ -43,11 +43,11 @@ def _wanted(params: Mapping[str, Any], source: Conninfo) -> Wanted:
         instance,
         Place(data, wal),
         source.place,
-        params["slot"],
+        params.get("slot"),
         params["system_identifier"],
-        params["rebuild"],
-        params["upstream_wal_from"],
-        params["upstream_bytes"],
+        params.get("rebuild", False),
+        params.get("upstream_wal_from"),
+        params.get("upstream_bytes"),
         datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
     )
 
@@ -56,7 +56,7 @@ def cloned(module: Module) -> None:
     """The data is in its place and the instance is registered."""
     params = module.params
     source = conninfo(params, seconds=params["connect_timeout"])
-    wanted = _wanted(params, source)
+    wanted = wanted_of(params, source)
     seconds = params["timeout"] or _CLONE_SECONDS
     with contextlib.ExitStack() as held:
         if not module.check_mode:

@@ -15,6 +15,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._clone_mark impor
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.machine import text
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors
 from ansible_collections.runbook.postgres.plugins.module_utils._ports import alive, program
+from ansible_collections.runbook.postgres.plugins.module_utils._rewind_mark import rewinding
 
 # What a new file system of its own holds.
 NOTHING = frozenset({"lost+found"})
@@ -56,6 +57,11 @@ class Directory:
     def unfinished_clone(self) -> bool:
         """What an interrupted run of ours left lies beside, and is not in anybody's way."""
         return (growing(self.path) / MARK).exists()
+
+    @property
+    def unfinished_rewind(self) -> bool:
+        """What lies there is no database: a rewinding began and has not ended."""
+        return rewinding(self.path).exists()
 
     @property
     def standby(self) -> bool:

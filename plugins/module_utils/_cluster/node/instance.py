@@ -80,6 +80,7 @@ def observe(where: Place, listeners: list[Listener], wal_directory: str | None =
         "config_directory": str(where.config_directory),
         "pg_version": directory.pg_version,
         "has_data": directory.occupied,
+        "unfinished_rewind": directory.unfinished_rewind,
         "unfinished_basebackup": directory.unfinished_basebackup or directory.unfinished_clone,
         "start": start(where.config_directory / "start.conf"),
         "port": where.port,
@@ -183,6 +184,11 @@ def stopped(where: Place, directory: Directory) -> dict[str, Any]:
         )
         return {"state": "broken", "problem": problem}
     standby = directory.standby
+    half = {
+        "state": "broken",
+        "problem": f"{where.data_directory} was being rewound and is no database until that is finished: "
+        "runbook.postgres.rejoin finishes it.",
+    }
     return {
         "state": "stopped",
         "system_identifier": found.system_identifier,
@@ -193,6 +199,7 @@ def stopped(where: Place, directory: Directory) -> dict[str, Any]:
         "replay_lsn" if standby else "current_lsn": found.position.lsn,
         "history": directory.history(found.position.timeline),
         "settings": dict(found.settings),
+        **(half if directory.unfinished_rewind else {}),
     }
 
 

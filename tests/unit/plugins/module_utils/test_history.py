@@ -55,3 +55,36 @@ def test_a_later_timeline_descends_from_those_that_it_began_on() -> None:
     assert not third.descends_from(Branch(4, "0/96"))
     assert not third.descends_from(third)
     assert third.rank > Branch(4, "1/0").rank
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "fork"),
+    [
+        # Nobody has left the timeline that both are on.
+        (Branch(1, "0/60"), Branch(1, "0/5F"), None),
+        (Branch(3, "0/130", TO_3), Branch(3, "0/12C", TO_3), None),
+        (Branch(1, "0/60"), Branch(3, "0/12C", TO_3), (1, "0/64")),
+        (Branch(3, "0/12C", TO_3), Branch(1, "0/60"), (1, "0/64")),
+        (Branch(2, "0/D0", TO_3[:1]), Branch(3, "0/12C", TO_3), (2, "0/C8")),
+        # Two promotions, at different points: the earlier is where they part.
+        (Branch(2, "0/D0", ((1, "0/50"),)), Branch(3, "0/12C", TO_3), (1, "0/50")),
+        (Branch(4, "0/D0", ((1, "0/64"),)), Branch(3, "0/12C", TO_3), (1, "0/64")),
+        (Branch(2, "0/D0", ((1, "0/50"),)), Branch(2, "0/12C", TO_3[:1]), (1, "0/50")),
+        # Nothing in common.
+        (Branch(7, "0/60"), Branch(3, "0/12C", TO_3), None),
+    ],
+)
+def test_the_point_where_ways_part(here: Branch, there: Branch, fork: tuple[int, str] | None) -> None:
+    assert here.fork(there) == fork
+
+
+@pytest.mark.parametrize(
+    ("branch", "fork", "pieces"),
+    [
+        (Branch(1, "0/70"), (1, "0/64"), ((1, "0/64", None),)),
+        (Branch(3, "0/12C", TO_3), (1, "0/50"), ((1, "0/50", "0/64"), (2, "0/64", "0/C8"), (3, "0/C8", None))),
+        (Branch(3, "0/12C", TO_3), (2, "0/C0"), ((2, "0/C0", "0/C8"), (3, "0/C8", None))),
+    ],
+)
+def test_what_lies_past_a_point(branch: Branch, fork: tuple[int, str], pieces: object) -> None:
+    assert branch.pieces(fork) == pieces
