@@ -23,10 +23,10 @@ options:
     description:
       - C(name) of the cluster, C(nodes) with C(pg_node) of each member by its name, or null if it could not be looked
         at, C(first_primary), C(rebuild) with names of members whose data may be replaced, C(returning) with names of
-        members that may start although they are kept from starting by themselves, C(addresses) by name, C(upstreams)
-        with whom a member follows where that is not the primary, C(poolers) with C(pg_node) of each,
-        C(reasons) why a host could not be looked at, and C(other_sources), true where PostgreSQL will come from package
-        sources that are yet to be added.
+        members that may start although they are kept from starting by themselves, C(rejoining) with names of members
+        that will be brought back from another way, C(addresses) by name, C(upstreams) with whom a member follows where
+        that is not the primary, C(poolers) with C(pg_node) of each, C(reasons) why a host could not be looked at, and
+        C(other_sources), true where PostgreSQL will come from package sources that are yet to be added.
     type: dict
     required: true
 """

@@ -27,7 +27,7 @@ def test_the_new_primary_is_taken_as_it_is(cluster: Site) -> None:
     )
     run = cluster.play("--diff")
     assert OLD in run.failure(OLD)
-    assert "replication_rebuild" in run.failure(OLD)
+    assert "runbook.postgres.rejoin" in run.failure(OLD)
     touched = {place.rpartition(" / ")[2] for place in run.changed}
     assert touched <= {POOLER}, run.changed
     assert cluster.psql(NEW, "SELECT pg_is_in_recovery()") == "f"
@@ -58,15 +58,24 @@ def test_two_primaries_are_not_touched(cluster: Site) -> None:
 
 
 def test_the_old_one_comes_back_when_it_is_named(cluster: Site) -> None:
-    run = cluster.play(replication_rebuild=[OLD])
-    assert run.returncode == 0, run.failures
+    old, rejoin = cluster.nodes[OLD], {"playbook": "runbook.postgres.rejoin", "rejoin_host": OLD}
+    # As whoever stopped it for good would have left it.
+    old.exec(["sh", "-c", "echo manual > /etc/postgresql/15/main/start.conf"])
+    foreseen = cluster.play("--check", "--diff", **rejoin)
+    assert foreseen.returncode == 0, foreseen.failures or foreseen.output
+    run = cluster.play("--diff", **rejoin)
+    assert run.returncode == 0, run.failures or run.output
+    # Which slots it has, nobody says while it is down; a rewinding leaves none.
+    assert [place for place in run.changed if "Have a slot for each other member" not in place] == foreseen.changed
     wait_until(
         "both stream from the new primary",
         lambda: cluster.psql(NEW, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "2",
         bound=60,
     )
-    kept = cluster.nodes[OLD].exec(["sh", "-c", "ls -d /var/lib/postgresql/15/main.before-rebuild-*"]).stdout
-    assert kept.strip()
+    kept = old.exec(["sh", "-c", "ls -d /var/lib/postgresql/15/main.diverged-*"]).stdout.strip()
+    [said] = [each.message for each in run.outcomes if "nobody else has" in each.message]
+    assert kept in said
+    assert old.exec(["cat", "/etc/postgresql/15/main/start.conf"]).stdout == "auto\n"
     again = cluster.play("--diff")
     assert again.returncode == 0, again.failures
     assert again.changed == []

@@ -29,6 +29,7 @@ NAMES = (PRIMARY, SECOND, THIRD, POOLER)
 ADDRESS = {name: networks.address(FIRST_ADDRESS + place) for place, name in enumerate(NAMES)}
 MEMBER = {name: name.replace("-", "_") for name in NAMES}
 ADD, REMOVE = "runbook.postgres.add_replica", "runbook.postgres.remove_replica"
+REINIT = "runbook.postgres.reinit"
 ANY_ONE = {"mode": "any", "count": 1}
 VERIFIED = "user=app dbname=shop sslmode=verify-full sslrootcert=/etc/ssl/postgres/ca.crt"
 
@@ -295,10 +296,12 @@ def test_a_replica_whose_wal_is_gone_is_told_and_copied_anew_when_it_is_named(cl
     run = cluster.play()
     assert "keeps it from" in run.failure(THIRD)
     assert "name it in replication_rebuild" in run.failure(THIRD)
-    # As it is typed behind -e.
-    assert cluster.play("-e", f"replication_rebuild={THIRD}").returncode == 0
+    copied = cluster.play(playbook=REINIT, reinit_host=THIRD)
+    assert copied.returncode == 0, copied.failures or copied.output
     assert streams_to(cluster, PRIMARY) == [MEMBER[SECOND], MEMBER[THIRD]]
     aside = node.exec(["sh", "-c", f"ls -d {data(cluster, THIRD)}.before-rebuild-*"]).stdout.split()
     assert len(aside) == 1
     quiet(cluster)
+    # As it is typed behind -e.
     assert cluster.play("-e", f"replication_rebuild={THIRD}").changed == []
+    assert cluster.play(playbook=REINIT, reinit_host=THIRD).changed == []

@@ -35,17 +35,27 @@ def refusal(member: Member, primary: Member) -> str | None:
             f"{primary.system_identifier}): take it out of postgres_hosts, or name it in replication_rebuild to "
             "replace its data."
         )
-    rebuild = "name it in replication_rebuild to have its data moved aside and a new copy made"
+    rebuild = (
+        "runbook.postgres.rejoin keeps what only it has and brings it back, or name it in replication_rebuild to have "
+        "its data moved aside and a new copy made"
+    )
     if member.role == "primary":
         return (
             f"{where} of a former primary, stopped at {member.reach}, while {primary.name} is the primary "
-            f"({primary.reach}): keep what only it has, then {rebuild}."
+            f"({primary.reach}): {rebuild}."
         )
     if member.branch and primary.branch:
         why = member.branch.parting(primary.branch, ahead_counts=not member.instance.get("upstream"))
         if why is not None:
             return f"{where} of a standby that went another way than {primary.name} ({member.reach}): {why}; {rebuild}."
     return None
+
+
+def rewindable(member: Member, primary: Member) -> bool:
+    """Whether it is worth a look: what its data allows, the host itself finds out."""
+    if not _same_cluster(member, primary) or member.primary:
+        return False
+    return not member.silent or bool(member.instance.get("unfinished_rewind"))
 
 
 def gone(member: Member, upstream: Member) -> str | None:

@@ -69,7 +69,7 @@ def _split(primaries: Sequence[Member]) -> Iterator[str]:
     else:
         yield (
             f"More than one primary takes writes: {found}. Nothing is touched: find out which one the clients use, "
-            "stop the other by hand, keep what only it has, and name it in replication_rebuild."
+            "stop the other by hand, and have runbook.postgres.rejoin bring it back; it keeps what only that one has."
         )
 
 
@@ -92,18 +92,20 @@ def _around(primary: Member, members: Sequence[Member], wanted: wishes.Wishes) -
             decision.tasks[member.name] = "clone"
         else:
             upstream = next((each for each in members if each.name == wanted.upstreams.get(member.name)), primary)
-            _follow(decision, member, joining.refusal(member, primary), joining.gone(member, upstream), wanted)
+            _follow(decision, member, primary, upstream, wanted)
     return decision
 
 
-def _follow(decision: Decision, member: Member, refusal: str | None, gone: str | None, wanted: wishes.Wishes) -> None:
+def _follow(decision: Decision, member: Member, primary: Member, upstream: Member, wanted: wishes.Wishes) -> None:
     """A node with data; one that is named for rebuild and can follow is not rebuilt, or it would be with each run."""
     # One that is stopped, or has yet to replay what it has, may have more than it says; one that restores gets more.
     lost = member.running and member.instance.get("awaits_wal") is True and member.instance.get("restores") is False
-    refusal = refusal or (gone if lost else None)
+    refusal = joining.refusal(member, primary) or (joining.gone(member, upstream) if lost else None)
     if refusal is not None and member.name in wanted.rebuild:
         decision.tasks[member.name] = "rebuild"
         return
+    if member.name in wanted.rejoining and joining.rewindable(member, primary):
+        refusal = None
     if member.name not in wanted.returning:
         refusal = refusal or joining.kept_stopped(member)
     if refusal is None:

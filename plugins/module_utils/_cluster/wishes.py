@@ -20,6 +20,8 @@ class Wishes:
     rebuild: frozenset[str]
     # Whoever was kept from starting and is to come back.
     returning: frozenset[str]
+    # Whoever may have gone another way and is to be brought back from it.
+    rejoining: frozenset[str]
     # Whom a node follows, where that is not the primary.
     upstreams: Mapping[str, str]
 
@@ -27,7 +29,8 @@ class Wishes:
 def of(cluster: Mapping[str, Any]) -> Wishes:
     upstreams = {name: up for name, up in (cluster.get("upstreams") or {}).items() if up}
     rebuild, returning = named(cluster.get("rebuild")), named(cluster.get("returning"))
-    return Wishes(cluster.get("first_primary") or None, rebuild, returning, upstreams)
+    rejoining = named(cluster.get("rejoining"))
+    return Wishes(cluster.get("first_primary") or None, rebuild, returning | rejoining, rejoining, upstreams)
 
 
 def named(given: Any) -> frozenset[str]:

@@ -44,7 +44,8 @@ def _standbys(cluster: Mapping[str, Any], hostvars: Mapping[str, Any]) -> tuple[
     by_certificate = cluster["replication_credentials"] == "certificate"
     rule = {
         "type": "hostssl",
-        "databases": ["replication"],
+        # The database is for pg_rewind, by which a former primary comes back.
+        "databases": ["replication", "postgres"],
         "users": [quoted(role)],
         "addresses": addresses(members, hostvars),
         "method": "cert" if by_certificate else "scram-sha-256",

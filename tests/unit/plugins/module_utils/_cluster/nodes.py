@@ -44,6 +44,10 @@ def silent() -> dict[str, Any]:
     return node("broken", system_identifier=ID, timeline=1, role=None, problem="It does not answer.")
 
 
+def rewinding() -> dict[str, Any]:
+    return node("broken", **_data("primary", 1), unfinished_rewind=True, problem="It was being rewound.")
+
+
 def foreign() -> dict[str, Any]:
     return node("foreign", pg_version="13", problem="It holds data of PostgreSQL 13.")
 
