@@ -153,6 +153,7 @@ ON_ONE_RELEASE = (
     "test_backup_role",
     "test_corruption",
     "test_drill",
+    "test_fence",
     "test_instance",
     "test_node_facts",
     "test_objects",
