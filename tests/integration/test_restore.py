@@ -246,6 +246,19 @@ def test_a_copy_from_elsewhere_is_fetched_and_compared(stage: Stage) -> None:
     assert orders(stage) == 1000
 
 
+@pytest.mark.parametrize("login_db", ["postgres", "app"])
+def test_two_into_one_target_are_one(stage: Stage, login_db: str) -> None:
+    """Also when they ask from different databases."""
+    stage.back_up("shop")
+    during = inside.Interrupt(("._backup.restore.whole:analyze",))
+    with inside.held(stage.node, "pg_restore", stage.arguments(target="shop2"), during) as run:
+        told = stage.restore(target="shop2", login_db=login_db).failure
+        assert "Another run restores into shop2 now" in told
+        assert stage.restore(target="shop3", login_db=login_db).code == 0
+    assert run.finish().code == 0
+    assert orders(stage, "shop2") == 1000
+
+
 def test_a_copy_is_fetched_whole_while_backups_are_taken(stage: Stage) -> None:
     backup = stage.back_up("shop")
     far = f"{REPOSITORY}-far"
