@@ -56,6 +56,15 @@ def test_other_encodings(stage: Stage, encoding: str, words: str) -> None:
     assert stage.psql(told) == f"{encoding}|C"
 
 
+def test_a_database_without_schema_public_is_read_through(stage: Stage) -> None:
+    stage.psql("CREATE DATABASE bare")
+    stage.psql("DROP SCHEMA public; CREATE SCHEMA own; CREATE TABLE own.t (n int PRIMARY KEY)", "bare")
+    stage.back_up("bare")
+    done = stage.done(target="bare2", checks={"amcheck": True})
+    assert done.result["checks"]["amcheck"] > 0
+    assert stage.psql("SELECT string_agg(nspname, ',') FROM pg_namespace WHERE oid >= 16384", "bare2") == "own"
+
+
 def test_nothing_but_views(stage: Stage) -> None:
     stage.psql("CREATE DATABASE seen")
     stage.psql(everything.VIEWS, "seen")

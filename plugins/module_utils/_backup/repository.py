@@ -228,7 +228,8 @@ class Repository:
 def open_backup(directory: Path) -> Backup:
     """The backup in this directory, or the sentence that says why it cannot be believed."""
     told = manifests.read(directory)
-    outside = [each.path for each in told.files if Path(each.path).is_absolute() or ".." in Path(each.path).parts]
+    named = [told.dump, *([told.globals] if told.globals else []), *(each.path for each in told.files)]
+    outside = [each for each in named if Path(each).is_absolute() or ".." in Path(each).parts]
     if outside:
         raise Refused(f"The manifest in {directory} names {outside[0]}, which is no file of the backup.")
     return Backup(directory, told, read_state(directory))

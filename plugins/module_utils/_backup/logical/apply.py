@@ -22,7 +22,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.repositor
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import read_state, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import remove_far, tree_copied
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import below, remove_far, tree_copied
 
 
 @dataclass
@@ -57,7 +57,9 @@ class Apply:
 
     def _clear(self, step: steps.Clear) -> None:
         if self.wanted.offsite is not None and step.name.startswith(self.wanted.offsite.remote):
-            remove_far(self.wanted.offsite.remote, step.name.rpartition("/")[2], manifests.NAME)
+            remove_far(
+                self.wanted.offsite.remote, step.name[len(below(self.wanted.offsite.remote, "")) :], manifests.NAME
+            )
         else:
             place.clear(self.wanted.destination, self.readable)
 

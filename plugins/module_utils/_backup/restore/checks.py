@@ -45,6 +45,9 @@ SELECT c.oid::bigint AS oid, format('%%I.%%I', n.nspname, c.relname) AS name
 AMCHECK = "SELECT n.nspname::text AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
 WHERE e.extname = 'amcheck'"
 
+# A schema for the time of the check: a database may have none called public.
+OWN = "runbook_amcheck"
+
 
 class CheckFailed(Problem):
     """The restored database is not what it should be; it was not put in anybody's place."""
@@ -82,10 +85,11 @@ def structure(session: Session, schemas: Sequence[str] | None = None) -> int:
         rows = session.fetch(AMCHECK)
         if not rows:
             try:
-                session.fetch("CREATE EXTENSION amcheck SCHEMA public")
+                session.fetch(compose("CREATE SCHEMA IF NOT EXISTS {own}", own=identifier(OWN)))
+                session.fetch(compose("CREATE EXTENSION amcheck SCHEMA {own}", own=identifier(OWN)))
             except QueryFailed as error:
                 raise CheckFailed(f"amcheck cannot be used: {error.sentence}.") from error
-        schema = rows[0]["schema"] if rows else "public"
+        schema = rows[0]["schema"] if rows else OWN
         return len(list(_examined(session, schema, schemas)))
 
 

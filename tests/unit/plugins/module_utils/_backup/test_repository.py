@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,9 +127,12 @@ def test_a_backup_in_a_directory_of_another_name_is_broken_and_can_be_opened_by_
     assert open_backup(broken.directory).id == told.id
 
 
-def test_a_manifest_cannot_lead_out_of_its_directory(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names", [{"files": (stored("../other", b""),)}, {"dump": "/etc/passwd"}, {"globals": "x/../../other"}]
+)
+def test_a_manifest_cannot_lead_out_of_its_directory(tmp_path: Path, names: Any) -> None:
     told = made(tmp_path)
-    outside = replace(told, files=(*told.files, stored("../other", b"")))
+    outside = replace(told, **names)
     (tmp_path / told.id / "manifest.json").write_text(outside.to_json(), encoding="utf-8")
     [broken] = Repository(tmp_path).broken()
     assert "is no file of the backup" in broken.problem
