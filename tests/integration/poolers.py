@@ -86,9 +86,17 @@ class Scene:
         except psycopg2.OperationalError as error:
             return str(error)
 
-    def console(self, sql: str, node: Node | None = None, directory: str = "/var/run/postgresql") -> str:
-        argv = ["psql", "-XAt", "-h", directory, "-p", str(PORT), "-U", "pgbouncer", "-d", "pgbouncer", "-c", sql]
-        return (node or self.pooler).exec(argv, user="postgres").stdout
+    def console(
+        self,
+        sql: str,
+        node: Node | None = None,
+        directory: str = "/var/run/postgresql",
+        form: str = "-XAt",
+        *,
+        check: bool = True,
+    ) -> str:
+        argv = ["psql", form, "-h", directory, "-p", str(PORT), "-U", "pgbouncer", "-d", "pgbouncer", "-c", sql]
+        return (node or self.pooler).exec(argv, user="postgres", check=check).stdout
 
     def topology(self, *, primary: str = "db1", read_hosts: Sequence[str] = ("db2",)) -> dict[str, Any]:
         nodes = {name: {"address": self.addresses[name]} for name in ("db1", "db2")}

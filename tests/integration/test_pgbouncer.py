@@ -14,6 +14,7 @@ import pytest
 
 from lab.nodes import Node
 from lab.waiting import wait_until
+from tests.integration import inside, pools
 from tests.integration.conftest import releases
 from tests.integration.poolers import PORT, TLS, Authority, Scene, build
 
@@ -30,6 +31,7 @@ EVERYWHERE = {
     "test_each_pool_leads_where_it_should",
     "test_only_what_was_asked_for_is_open",
     "test_a_reload_drops_nobody",
+    "test_clients_of_a_paused_pool_wait_and_go_on",
     "test_what_takes_a_restart_waits_for_clients_to_go",
     "test_a_renewed_certificate_is_taken_up",
     "test_a_certificate_of_role_tls_is_taken_up",
@@ -302,6 +304,78 @@ def test_a_reload_that_is_not_taken_is_taken_back(usual: Scene, tmp_path: Path) 
         usual.pooler.exec(["systemctl", "daemon-reload"])
         usual.pooler.exec(["systemctl", "restart", "pgbouncer.service"])
     assert not usual.run(tmp_path).changed
+
+
+def test_clients_of_a_paused_pool_wait_and_go_on(usual: Scene, tmp_path: Path) -> None:
+    databases = [{"name": "shop"}, {"name": ODD, "pool": "Odd-1.x"}]
+    assert usual.lookup(tmp_path, pgbouncer_databases=databases).code == 0
+    assert usual.run(tmp_path, pgbouncer_databases=databases).code == 0
+    inside.install(usual.pooler)
+    primary = usual.addresses["db1"]
+    with usual.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT 1")
+        foreseen = pools.have(usual, "paused", primary, check=True)
+        assert pools.paused(usual) == []
+        done = pools.have(usual, "paused", primary, limit=1)
+        assert done.result["diff"] == foreseen.result["diff"]
+        assert done.result["pools"] == foreseen.result["pools"]
+        # Whoever reads from the standby is not kept from it.
+        assert sorted(pools.paused(usual)) == sorted(done.result["pools"]) == ["Odd-1.x", "shop"]
+        assert "still has transactions under way" in str(done.result["warnings"])
+        assert not pools.have(usual, "paused", primary).result["changed"]
+        assert usual.ask("SELECT 1", "shop_ro") == 1
+        with pools.waiting(usual) as answers:
+            cursor.execute("COMMIT")
+            assert answers == []
+            assert not pools.have(usual, "resumed", usual.addresses["db2"]).result["changed"]
+            assert pools.have(usual, "resumed", primary).result["changed"]
+        assert answers == [42]
+    assert pools.paused(usual) == []
+    assert not pools.have(usual, "resumed", primary).result["changed"]
+
+
+def test_only_what_was_paused_by_us_goes_on(usual: Scene) -> None:
+    """Also when the run that paused it was killed."""
+    inside.install(usual.pooler)
+    addresses = usual.addresses["db1"], usual.addresses["db2"]
+    usual.console("PAUSE shop")
+    try:
+        pools.have(usual, "paused", *addresses)
+        assert sorted(pools.paused(usual)) == ["shop", "shop_ro"]
+        pools.have(usual, "resumed", *addresses)
+        assert pools.paused(usual) == ["shop"]
+    finally:
+        usual.console("RESUME shop")
+    for call in (1, 2):
+        died = inside.Interrupt(("._pgbouncer.holding:compose",), call)
+        assert pools.have(usual, "paused", *addresses, die=died).killed
+    assert len(pools.paused(usual)) == 1
+    pools.have(usual, "resumed", *addresses)
+    assert pools.paused(usual) == []
+    assert usual.ask("SELECT 1") == 1
+
+
+def test_a_pooler_that_somebody_paused_as_a_whole_is_paused_enough(usual: Scene) -> None:
+    inside.install(usual.pooler)
+    usual.console("PAUSE")
+    try:
+        done = pools.have(usual, "paused", usual.addresses["db1"])
+        assert "paused pgbouncer.service as a whole" in str(done.result["warnings"])
+        pools.have(usual, "resumed", usual.addresses["db1"])
+        with pools.waiting(usual) as answers:
+            assert answers == []
+            usual.console("RESUME")
+        assert answers == [42]
+    finally:
+        usual.console("RESUME", check=False)
+    assert usual.ask("SELECT 1") == 1
+
+
+def test_where_no_pgbouncer_runs_nobody_is_held_back(usual: Scene) -> None:
+    inside.install(usual.pooler)
+    usual.pooler.exec(["systemctl", "stop", "pgbouncer.service"])
+    done = pools.have(usual, "paused", usual.addresses["db1"])
+    assert (done.code, done.result["changed"]) == (0, False)
 
 
 def test_figures_for_a_monitoring_agent(usual: Scene, tmp_path: Path) -> None:

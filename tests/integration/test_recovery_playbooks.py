@@ -11,15 +11,26 @@ from typing import Any
 from lab.checkout import ROOT
 from lab.clusters import Cluster
 from lab.nodes import Node
+from tests.integration import inside
 from tests.integration.playing import CONNECTION
 from tests.integration.recoveries import SETTINGS, STANZA, Backed, share
 
 
-def play(place: Path, book: str, *nodes: Node, check: bool = False, **extra: Any) -> tuple[int, str]:
-    """How it ended, and what it said; the first node is all of group postgres."""
-    hosts = {
-        node.name: {**CONNECTION, "ansible_host": node.container, "postgres_version": node.postgresql} for node in nodes
+def play(
+    place: Path, book: str, *nodes: Node, check: bool = False, away: Node | None = None, **extra: Any
+) -> tuple[int, str]:
+    """How it ended, and what it said; the first node is all of group postgres, and `away` cannot be reached."""
+    hosts: dict[str, dict[str, Any]] = {
+        node.name: {
+            **CONNECTION,
+            "ansible_host": node.container,
+            "postgres_version": node.postgresql,
+            "postgres_address": node.ip,
+        }
+        for node in nodes
     }
+    if away is not None:
+        hosts[away.name] |= {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
     inventory = {
         "all": {
             "hosts": hosts,
@@ -134,6 +145,96 @@ def test_a_point_in_time_is_reached_here_and_on_another_host(ledger: Backed, scr
     code, text = play(tmp_path, "pitr", node, **asked)
     assert code == 0, text
     assert "changed=0" in text
+
+
+def test_who_comes_through_a_pooler_waits_and_goes_on(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
+    """Also when the restore fails; and what leads elsewhere is left alone."""
+    cluster, node = ledger.cluster, ledger.node
+    ledger.backup()
+    cluster.psql("INSERT INTO ledger (who) VALUES (1)")
+    ledger.archived()
+    pooled(cluster, scratch)
+    question = {"name": "ledger", "query": "SELECT count(*) >= 101 FROM ledger"}
+    cases: list[tuple[str, dict[str, Any], list[str]]] = [
+        ("emergency_restore", {"emergency_checks": [{**question, "query": "SELECT false"}]}, ["PAUSE", "RESUME"]),
+        ("emergency_restore", {"emergency_checks": [question]}, ["PAUSE", "RESUME"]),
+        # It was done, so that nobody had to wait.
+        ("emergency_restore", {"emergency_checks": [question]}, []),
+        ("pitr", {"pitr_target": "latest", "pitr_running_server": "stop", "pitr_again": True}, ["PAUSE", "RESUME"]),
+        # The end of the archive is known once the server is on its way out.
+        ("pitr", {"pitr_target": "lsn", "pitr_value": "FF/0", "pitr_running_server": "stop"}, ["PAUSE", "RESUME"]),
+        # Refused before anybody had to wait.
+        ("pitr", {"pitr_target": "time", "pitr_value": "2020-01-01T00:00:00Z", "pitr_running_server": "stop"}, []),
+    ]
+    failing = (0, 4, 5)
+    for number, (book, asked, commands) in enumerate(cases):
+        ours = {f"{book.partition('_')[0]}_host": node.name, "postgres_poolers": [scratch.name], **asked}
+        code, text = play(tmp_path, book, node, scratch, check=True, **ours)
+        assert commands_of(scratch) == [], text
+        code, text = play(tmp_path, book, node, scratch, **ours)
+        assert (code != 0) == (number in failing), text
+        assert commands_of(scratch) == commands, text
+        if number:
+            assert through(scratch, "INSERT INTO ledger (who) VALUES (7) RETURNING 42") == "42"
+        else:
+            # The server that was stopped stays so, and clients are told.
+            assert cluster.accepts_connections() is False
+
+
+def test_a_pooler_that_was_left_paused_or_is_down(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
+    ledger.backup()
+    ledger.archived()
+    pooled(ledger.cluster, scratch)
+    inside.install(scratch)
+    wish = {"state": "paused", "lead_to": [ledger.node.ip]}
+    assert inside.run(scratch, "pgbouncer_pools", wish, user="root").result["changed"]
+    asked: dict[str, Any] = {"emergency_host": ledger.node.name, "postgres_poolers": [scratch.name]}
+    code, text = play(tmp_path, "emergency_restore", ledger.node, scratch, **asked)
+    assert code == 0, text
+    assert through(scratch, "SELECT 42") == "42"
+    # Nobody comes through one that cannot be reached; the restore does not wait for it.
+    again = {**asked, "emergency_again": True}
+    code, text = play(tmp_path, "emergency_restore", ledger.node, scratch, away=scratch, **again)
+    assert code == 0, text
+    assert ledger.cluster.psql("SELECT count(*) FROM ledger") == "100"
+
+
+POOLER_INI = """\
+[databases]
+postgres = host={host} port=5432 dbname=postgres user=postgres password='{password}'
+elsewhere = host=192.0.2.1 port=5432
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = 6432
+unix_socket_dir = /var/run/postgresql
+pidfile = /var/run/postgresql/pgbouncer.pid
+logfile = /var/log/postgresql/pgbouncer.log
+auth_type = any
+pool_mode = transaction
+server_login_retry = 1
+"""
+
+
+def pooled(cluster: Cluster, pooler: Node) -> None:
+    text = POOLER_INI.format(host=cluster.node.ip, password=cluster.password)
+    pooler.write("/etc/pgbouncer/pgbouncer.ini", text, owner="postgres:postgres", mode="0640")
+    pooler.exec(["rm", "-f", "/var/log/postgresql/pgbouncer.log"])
+    pooler.exec(["systemctl", "restart", "pgbouncer.service"])
+
+
+def commands_of(pooler: Node) -> list[str]:
+    """What PgBouncer was told since it was last asked for that, in order; a pool that leads elsewhere is none of it."""
+    log = "/var/log/postgresql/pgbouncer.log"
+    lines = pooler.exec(["cat", log]).stdout.splitlines()
+    pooler.exec(["truncate", "--size=0", log])
+    told = [line.split("LOG ", 1)[1].split() for line in lines if "command issued" in line]
+    assert {words[1].strip("'") for words in told} <= {"postgres"}, told
+    return [words[0] for words in told]
+
+
+def through(pooler: Node, sql: str) -> str:
+    argv = ["psql", "-XAtq", "-h", "127.0.0.1", "-p", "6432", "-U", "anybody", "-d", "postgres", "-c", sql]
+    return pooler.exec(argv, user="postgres").stdout.strip()
 
 
 def test_a_drill_is_held_elsewhere_and_told_at_home(ledger: Backed, scratch: Node, tmp_path: Path) -> None:

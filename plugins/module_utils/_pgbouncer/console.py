@@ -42,10 +42,13 @@ class Running:
 
 
 @contextmanager
-def console(socket_directory: str, port: int, seconds: float = 5.0) -> Iterator[Session]:
+def console(
+    socket_directory: str, port: int, seconds: float = 5.0, answer_seconds: float | None = None
+) -> Iterator[Session]:
+    """Connected within `seconds`; each command is answered within those, or within `answer_seconds`."""
     parameters = {"host": socket_directory, "port": port, "user": "pgbouncer", "dbname": "pgbouncer"}
     with _as_system_user():
-        session = Session(parameters, Deadline(seconds), called="PgBouncer")
+        session = Session(parameters, Deadline(seconds), None, answer_seconds, called="PgBouncer")
     with session:
         yield session
 

@@ -44,6 +44,10 @@ class Host:
     active: frozenset[str] = frozenset()
     running: Mapping[Process, Running] = field(default_factory=dict)
 
+    def port(self, process: Process) -> int:
+        """Where one that runs listens, until its next start."""
+        return int(self.running[process].settings["listen_port"][0])
+
     @property
     def known_processes(self) -> tuple[Process, ...]:
         """Those whose files are here, whoever asked for them."""
