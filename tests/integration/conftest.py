@@ -37,6 +37,7 @@ LONG = (
     "test_archive_refusals",
     "test_backup_faults",
     "test_backup_playbook",
+    "test_backup_store",
     "test_convert_interrupted",
     "test_convert_waits",
     "test_copy",
