@@ -182,12 +182,12 @@ def test_broken_pages_of_the_live_cluster_fail(alone: Backups) -> None:
         cluster.start()
 
 
-def test_the_playbook_takes_it_where_it_runs(alone: Backups) -> None:
+def playbook(alone: Backups, **more: Any) -> subprocess.CompletedProcess[str]:
     wishes = [{"kind": "incr", "max_age": "12 hours", "verify": "none"}]
-    extra = {"physical_backup_hosts": "all", "physical_backups": wishes}
+    extra = {"physical_backup_hosts": "all", "physical_backups": wishes, **more}
     argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", "inventory.json", "runbook.postgres.backup_physical"]
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".lab" / "collections")}
-    done = subprocess.run(
+    return subprocess.run(
         [*argv, "--extra-vars", json.dumps(extra)],
         cwd=alone.stage.place,
         env=environment,
@@ -195,9 +195,29 @@ def test_the_playbook_takes_it_where_it_runs(alone: Backups) -> None:
         text=True,
         check=False,
     )
+
+
+def test_the_playbook_takes_it_where_it_runs(alone: Backups) -> None:
+    done = playbook(alone)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Have the backup" in done.stdout
     assert "unreachable=0" in done.stdout
+
+
+def test_a_night_without_a_backup_is_not_silent(alone: Backups) -> None:
+    """No server of the cluster is the primary any more."""
+    signal, unit = f"{alone.primary.data_directory}/standby.signal", alone.primary.unit
+    before = ids(alone)
+    try:
+        alone.primary.node.exec(["touch", signal], user="postgres")
+        alone.primary.node.exec(["systemctl", "restart", unit])
+        done = playbook(alone)
+        assert done.returncode != 0
+        assert f"none of {alone.primary.node.name} answered that it is the primary" in done.stdout
+        assert ids(alone) == before
+    finally:
+        alone.primary.node.exec(["rm", signal])
+        alone.primary.node.exec(["systemctl", "restart", unit])
 
 
 def test_a_disk_that_is_full_is_told_and_leaves_no_backup(alone: Backups) -> None:

@@ -12,7 +12,7 @@ from tests.integration.backups import DATABASE, PLACE, Backups
 from tests.integration.playing import CONNECTION
 
 
-def played(kept: Backups, place: Path, book: str, *options: str) -> str:
+def played(kept: Backups, place: Path, book: str, *options: str, code: int = 0) -> str:
     """What the playbook says for a primary and its standby, which share a node here."""
     common = {**CONNECTION, "ansible_host": kept.node.container}
     socket = {"login_user": "postgres", "login_unix_socket": "/var/run/postgresql"}
@@ -38,7 +38,7 @@ def played(kept: Backups, place: Path, book: str, *options: str) -> str:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == code, done.stdout
     return done.stdout
 
 
@@ -60,3 +60,16 @@ def test_a_standby_can_do_the_work(kept: Backups, tmp_path: Path) -> None:
     said = played(kept, tmp_path, "backup", "-e", "backup_on=standby")
     assert "first is a primary: backups are taken on a standby." in said
     assert {kept.manifest(f"{PLACE}/{name}")["origin"]["standby"] for name in kept.visible()} == {True}
+
+
+def test_a_night_without_a_backup_is_not_silent(kept: Backups, tmp_path: Path) -> None:
+    """After an accident no server is the primary, or the inventory does not know which it is."""
+    alone = ("-e", "backup_hosts=second")
+    said = played(kept, tmp_path, "backup", *alone, code=2)
+    assert "No backup was taken: none of second answered that it is a primary." in said
+    # A run for some of the servers leaves it to another one.
+    members = ("-e", json.dumps({"postgres_hosts": ["first", "second"]}))
+    assert "backups are taken on a primary." in played(kept, tmp_path, "backup", *alone, *members)
+    said = played(kept, tmp_path, "backup", *members, "-e", "backup_on=witness", code=2)
+    assert "none of first, second answered that it is a witness" in said
+    assert kept.names() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,15 @@ def stage(installed: Server) -> Stage:
     return stage
 
 
-def played(stage: Stage, place: Path, book: str, *options: str, **extra: Any) -> tuple[int, str]:
+def played(
+    stage: Stage, place: Path, book: str, *options: str, others: Sequence[tuple[str, int]] = (), **extra: Any
+) -> tuple[int, str]:
     """Its exit code, and what it says."""
     login = {"login_unix_socket": "/var/run/postgresql", "login_port": stage.cluster.port}
     host = {**CONNECTION, "ansible_host": stage.node.container, "postgres_login": login}
-    (place / "inventory.json").write_text(json.dumps({"postgres": {"hosts": {"pg1": host}}}))
-    wanted = {"restore_hosts": "pg1", "restore_repository": REPOSITORY, "restore_db": "shop", **extra}
+    hosts = {"pg1": host} | {name: {**host, "postgres_login": {**login, "login_port": port}} for name, port in others}
+    (place / "inventory.json").write_text(json.dumps({"postgres": {"hosts": hosts}}))
+    wanted = {"restore_repository": REPOSITORY, "restore_db": "shop", **extra}
     argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", "inventory.json", f"runbook.postgres.{book}"]
     done = subprocess.run(
         [*argv, "-e", json.dumps(wanted), *options],
@@ -65,7 +69,7 @@ def test_a_database_in_its_place_and_back_again(stage: Stage, tmp_path: Path) ->
     # Somebody goes back as the guide says, and restores once more: what is in use is no left-over.
     stage.psql("ALTER DATABASE shop RENAME TO wrong")
     stage.psql(f'ALTER DATABASE "{kept}" RENAME TO shop')
-    dropped = {"restore_replace": True, "restore_replaced": "drop"}
+    dropped: dict[str, Any] = {"restore_replace": True, "restore_replaced": "drop"}
     code, text = played(stage, tmp_path, "restore", **dropped)
     assert (code, "give keep_out: during_restore" in text) == (2, True), text
     code, text = played(stage, tmp_path, "restore", restore_keep_out="during_restore", **dropped)
@@ -85,3 +89,18 @@ def test_a_table_beside_and_in_its_place(stage: Stage, tmp_path: Path) -> None:
     assert (code, orders(stage)) == (0, 100), text
     assert "orders in shop was restored" in text
     assert "kept in schema public_before_" in text
+
+
+def test_the_one_primary_is_found_among_them(stage: Stage, installed: Server, tmp_path: Path) -> None:
+    standby = ("pg2", installed.standby.port)
+    code, text = played(stage, tmp_path, "restore", others=[standby], restore_target="shop2")
+    assert (code, "shop2 was restored" in text) == (0, True), text
+    assert "shop2" in stage.databases()
+    code, text = played(stage, tmp_path, "restore", others=[standby], restore_hosts="pg2", restore_target="shop3")
+    assert (code, "None of pg2 answered that it is a primary" in text) == (2, True), text
+    # Two clusters in one group.
+    for book in ("restore", "restore_table"):
+        another = ("pg3", stage.cluster.port)
+        code, text = played(stage, tmp_path, book, others=[another], restore_tables=["orders"], restore_target="shop3")
+        assert (code, "pg1 and pg3 are primaries" in text) == (2, True), text
+    assert "shop3" not in stage.databases()
