@@ -25,5 +25,5 @@ def new_id(database: str, content: str, now: datetime, random: str) -> str:
 
 def follows(name: str, other: str) -> bool:
     """Whether it was not taken before the other, by their names, and is of the same database and content."""
-    (kind, taken, _), (its_kind, since, _) = name.rsplit("-", 2), other.rsplit("-", 2)
+    (kind, taken), (its_kind, since) = name.rsplit("-", 2)[:2], other.rsplit("-", 2)[:2]
     return kind == its_kind and taken >= since
