@@ -9,7 +9,7 @@ NAME = f"runbook-{LAB_ID}-lab"
 
 
 def address(number: int) -> str:
-    """The lab's address of that number; the demo takes 11 and up, Molecule 21, the tests 41, the bench 61."""
+    """The lab's address of that number; the demo takes 11 and up, Molecule 21, the tests 41 and 71, the bench 61."""
     return f"{subnet_of(LAB_ID)}.{number}"
 
 

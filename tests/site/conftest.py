@@ -37,7 +37,14 @@ VARIABLES: dict[str, Any] = {
 
 
 # Kills, and standbys that come and go under load, take longer than all the rest together.
-LONG = ("test_c_interrupted", "test_e_replicas", "test_f_backups", "test_g_two_clusters", "test_h_no_room")
+LONG = (
+    "test_c_interrupted",
+    "test_e_replicas",
+    "test_f_backups",
+    "test_g_two_clusters",
+    "test_h_no_room",
+    "test_j_switchover_faults",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

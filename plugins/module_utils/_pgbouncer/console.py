@@ -47,7 +47,7 @@ def console(
 ) -> Iterator[Session]:
     """Connected within `seconds`; each command is answered within those, or within `answer_seconds`."""
     parameters = {"host": socket_directory, "port": port, "user": "pgbouncer", "dbname": "pgbouncer"}
-    with _as_system_user():
+    with as_system_user():
         session = Session(parameters, Deadline(seconds), None, answer_seconds, called="PgBouncer")
     with session:
         yield session
@@ -68,7 +68,7 @@ def _text(value: Any) -> str:
 
 
 @contextmanager
-def _as_system_user() -> Iterator[None]:
+def as_system_user() -> Iterator[None]:
     """The socket's other end sees the effective user of whoever connects."""
     who = account(SYSTEM_USER, "pgbouncer")
     if who is None:
