@@ -21,7 +21,7 @@ from tests.integration.converge import Converged, converge, host_variables
 NAMES = ("down1", "down2")
 FIRST, SECOND = NAMES
 SMALL = "/small"
-UNIT = "[Service]\nExecStart=/usr/bin/sleep infinity\n"
+UNIT = "[Service]\nExecStart=/bin/sleep infinity\n"
 
 
 @dataclass(frozen=True)
