@@ -19,7 +19,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._instance.configu
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.outage.found import Crash, Story
 
 _LINE = re.compile(
-    r"^(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)?.*?(?:\[(?P<pid>\d+)\])?(?P<rest>[^\]]*?)"
+    r"^(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)?.*?(?:\[(?P<pid>\d+)\](?P<rest>.*?))?"
     r"\b(?P<level>LOG|WARNING|ERROR|FATAL|PANIC):\s+(?P<words>.*)$"
 )
 _CRASH = re.compile(
@@ -39,8 +39,9 @@ _TELLING = (
 )
 _BEGAN = ("starting PostgreSQL", "database system is ready to accept")
 _ASKED = re.compile(r"received (smart|fast) shutdown request")
-# What ends a process and not the server: a session that is ended, a standby that does not reach its upstream.
-_PASSING = re.compile("administrator command|walreceiver|WAL stream|connect to the primary")
+# What ends a process and not the server: a session that is ended or came at the wrong moment, a standby that does not
+# reach its upstream.
+_PASSING = re.compile("administrator command|walreceiver|WAL stream|connect to the primary|^the database system is ")
 _MOST_WORDS = 3
 
 
@@ -85,7 +86,7 @@ def _lines(raw: Iterable[str]) -> Iterator[Line]:
         found = _LINE.match(text)
         if found:
             pid = int(found["pid"]) if found["pid"] else None
-            yield Line(found["time"] or "", pid, found["level"], found["words"].strip(), "@" in found["rest"])
+            yield Line(found["time"] or "", pid, found["level"], found["words"].strip(), "@" in (found["rest"] or ""))
 
 
 def _words(lines: list[Line]) -> Iterator[str]:

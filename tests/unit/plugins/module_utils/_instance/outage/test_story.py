@@ -49,6 +49,13 @@ WORDS = [
     ),
     ("what was before it was last ready", log("9 FATAL:  could not write lock file", READY, KILLED), ()),
     ("a session's", log(READY, '77 app@shop FATAL:  password authentication failed for user "app"', *STOPPED), ()),
+    (
+        "a standby that came while it stopped",
+        log(READY, STOPPED[0], "78 replicator@[unknown] FATAL:  the database system is shutting down", *STOPPED[1:]),
+        (),
+    ),
+    ("who came too early", log(READY, KILLED, "79 FATAL:  the database system is in recovery mode"), ()),
+    ("a standby without a slot", log(READY, '78 replicator@[unknown] FATAL:  slot "x" is not there', *STOPPED), ()),
     ("an orderly end of a session", log(READY, "77 FATAL:  terminating due to administrator command", *STOPPED), ()),
     ("an upstream that is away", log(READY, "88 FATAL:  could not connect to the primary server: no", *STOPPED), ()),
     ("an upstream that went", log(READY, "88 FATAL:  could not receive data from WAL stream: ERROR", *STOPPED), ()),
