@@ -15,6 +15,7 @@ from psycopg2 import sql
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
+from lab.nodes import Node
 from tests.integration import inside
 from tests.integration.archives import HOME, LIST
 from tests.integration.servers import Server
@@ -89,7 +90,7 @@ class Backups:
 
     def forged(self, path: str, **origin: Any) -> None:
         """Believed as it is, and says something else of the database."""
-        self._forge(path, lambda told: replace(told, origin=replace(told.origin, **origin)))
+        forge(self.node, path, lambda told: replace(told, origin=replace(told.origin, **origin)))
 
     def counted(self, path: str, rows: Mapping[str, int]) -> None:
         """Believed, and counts as many rows of these tables."""
@@ -97,12 +98,7 @@ class Backups:
         def recounted(told: Manifest) -> Manifest:
             return replace(told, rows=tuple(replace(each, rows=rows[each.table]) for each in told.rows or ()))
 
-        self._forge(path, recounted)
-
-    def _forge(self, path: str, change: Callable[[Manifest], Manifest]) -> None:
-        name = f"{path}/{manifests.NAME}"
-        told = manifests.parse(self.node.exec(["cat", name]).stdout, Path(name))
-        self.node.write(name, change(told).to_json(), owner="postgres:postgres", mode="0600")
+        forge(self.node, path, recounted)
 
     def raw(self, path: str) -> bytes:
         return base64.b64decode(self.node.exec(["base64", path]).stdout)
@@ -139,6 +135,13 @@ class Backups:
         self.node.exec(["age-keygen", "-o", place], user="postgres")
         lines = self.node.exec(["cat", place]).stdout.splitlines()
         return next(line.split(": ")[1] for line in lines if "public key" in line), place
+
+
+def forge(node: Node, path: str, change: Callable[[Manifest], Manifest]) -> None:
+    """Another manifest, which is believed as the first one was."""
+    name = f"{path}/{manifests.NAME}"
+    told = manifests.parse(node.exec(["cat", name]).stdout, Path(name))
+    node.write(name, change(told).to_json(), owner="postgres:postgres", mode="0600")
 
 
 def fill(server: Server) -> None:

@@ -121,9 +121,8 @@ LONG_TESTS = {
     "test_restore": (
         "test_a_wrong_answer_changes_nothing",
         "test_an_empty_database_is_filled_without_asking",
-        "test_every_format",
+        "test_an_older_one_is_not_restored_for_the_latest",
         "test_it_is_restored_under_another_name",
-        "test_latest_passes_over_what_is_damaged",
         "test_rows_that_are_not_as_many_change_nothing",
     ),
     "test_restore_tables": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,9 +122,10 @@ def test_a_wrong_answer_changes_nothing(stage: Stage) -> None:
 
 
 def test_rows_that_are_not_as_many_change_nothing(stage: Stage) -> None:
-    stage.back_up("shop", "--exclude-table-data=customer", "--section=pre-data", "--section=data")
+    backup = stage.back_up("shop")
+    stage.forge(backup, lambda told: replace(told, rows=tuple(replace(each, rows=7) for each in told.rows or ())))
     stage.psql("DROP DATABASE shop")
-    assert "public.customer has 0 rows, and 100 were backed up" in stage.restore().failure
+    assert "public.customer has 100 rows, and 7 were backed up" in stage.restore().failure
     assert "shop" not in stage.databases()
 
 
@@ -183,25 +185,9 @@ def test_roles_that_are_missing_are_named_or_made(stage: Stage) -> None:
     stage.psql("DROP ROLE seller")
 
 
-WAYS: list[tuple[str, dict[str, Any]]] = [
-    ("custom", {}),
-    ("custom", {"wrapped": True}),
-    ("plain", {}),
-    ("plain", {"wrapped": True}),
-    ("directory", {}),
-]
-
-
-@pytest.mark.parametrize(("how", "other"), WAYS, ids=str)
-def test_every_format(stage: Stage, how: str, other: dict[str, Any]) -> None:
-    stage.back_up("shop", format=how, **other)
-    stage.done(target="shop2", jobs=2)
-    assert orders(stage, "shop2") == 1000
-
-
 def test_an_encrypted_one_wants_its_key(stage: Stage) -> None:
     public, identity = stage.keys
-    stage.back_up("shop", recipients=[public], wrapped=True)
+    stage.back_up("shop", recipients=[public], compression={"method": "zstd"})
     stage.node.exec(["rm", "-f", "/tmp/wrong-identity"])
     stage.node.exec(["age-keygen", "-o", "/tmp/wrong-identity"], user="postgres")
     assert "give identity" in stage.restore(target="shop2").failure

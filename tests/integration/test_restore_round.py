@@ -16,12 +16,26 @@ def stage(installed: Server) -> Stage:
     return stage
 
 
-def test_everything_comes_back(stage: Stage) -> None:
+# How a backup can be made; what it holds is the same, but for the wrapping.
+WAYS: list[tuple[str, str, bool]] = [
+    ("custom", "gzip", False),
+    ("custom", "zstd", True),
+    ("custom", "none", False),
+    ("directory", "gzip", False),
+    ("plain", "lz4", False),
+    ("plain", "zstd", True),
+]
+
+
+@pytest.mark.parametrize(("form", "method", "encrypted"), WAYS)
+def test_everything_comes_back(stage: Stage, form: str, method: str, *, encrypted: bool) -> None:
     everything.make(stage)
     before, large = everything.text(stage, everything.NAME), stage.psql(everything.LARGE, everything.NAME)
-    stage.back_up(everything.NAME)
+    public, identity = stage.keys
+    recipients = [public] if encrypted else []
+    stage.back_up(everything.NAME, format=form, compression={"method": method}, recipients=recipients, jobs=2)
     stage.psql(f"DROP DATABASE {everything.quoted(everything.NAME)}")
-    done = stage.done(checks={"amcheck": True})
+    done = stage.done(checks={"amcheck": True}, identity=identity, jobs=2)
     assert everything.text(stage, everything.NAME) == before
     assert stage.psql(everything.LARGE, everything.NAME) == large
     assert done.result["checks"]["rows"] == 149

@@ -150,7 +150,7 @@ def test_a_schema_comes_back_beside_and_in_place(stage: Stage) -> None:
 
 
 def test_a_backup_of_one_table_brings_it_back(stage: Stage) -> None:
-    stage.back_up("shop", "--table=public.orders", tables=("public.orders",))
+    stage.back_up("shop", tables=["public.orders"])
     before = content(stage, "orders")
     stage.psql("DROP TABLE item; DROP VIEW spent; DROP TABLE orders", "shop")
     stage.done(tables=["orders"])
@@ -162,7 +162,7 @@ def test_a_backup_of_one_table_brings_it_back(stage: Stage) -> None:
 
 
 def test_rows_alone_come_back_into_the_definitions_that_are_there(stage: Stage) -> None:
-    stage.back_up("shop", "--data-only", "--table=public.orders", tables=("public.orders",), content="data")
+    stage.back_up("shop", tables=["public.orders"], content="data")
     before = content(stage, "orders")
     stage.psql("UPDATE orders SET amount = 1", "shop")
     stage.done(tables=["orders"], **BARE)
@@ -176,7 +176,7 @@ def test_a_table_of_an_encrypted_backup_in_another_encoding(stage: Stage) -> Non
     stage.psql("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
     stage.psql("CREATE TABLE words (w text); INSERT INTO words VALUES (chr(228) || chr(246)), (chr(233))", "latin")
     public, identity = stage.keys
-    stage.back_up("latin", recipients=[public], wrapped=True)
+    stage.back_up("latin", recipients=[public], compression={"method": "zstd"})
     stage.done(tables=["words"], target="shop", identity=identity)
     assert stage.psql("SELECT string_agg(w, '') FROM words", "shop") == "äöé"
 
