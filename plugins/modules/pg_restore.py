@@ -192,7 +192,8 @@ attributes:
 notes:
   - It takes a superuser, who may give each object back to its owner, and PostgreSQL's client programs on the managed
     host.
-  - Replication slots and subscriptions belong to a database and stay with the one that is kept.
+  - Replication slots and subscriptions belong to a database and stay with the one that is kept. A restored database has
+    none, since its subscriptions would take the slots of those that were backed up.
 seealso:
   - module: runbook.postgres.pg_backup
   - module: runbook.postgres.pg_partition_restore

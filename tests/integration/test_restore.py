@@ -245,6 +245,23 @@ def test_two_into_one_target_are_one(stage: Stage, login_db: str) -> None:
     assert orders(stage, "shop2") == 1000
 
 
+@pytest.mark.parametrize("how", ["custom", "plain"])
+def test_no_subscription_is_restored_nor_in_the_way(stage: Stage, how: str) -> None:
+    feed = "CREATE SUBSCRIPTION feed CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false, slot_name = feed)"
+    stage.psql(feed, "shop")
+    try:
+        backup = stage.back_up("shop", format=how, verify="restore")
+        assert not [name for name in stage.databases() if name.startswith("runbook_")]
+        analyze = inside.Interrupt(("._backup.restore.whole:analyze",))
+        assert stage.restore(target="shop2", die=analyze).killed
+        assert stage.restore(target="shop2", **WRONG).failure.endswith("shop2 is as it was.")
+        assert [name for name in stage.databases() if name.startswith("shop")] == ["shop"]
+        stage.done(backup=backup, target="shop2")
+        assert stage.psql("SELECT datname FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid") == "shop"
+    finally:
+        stage.psql("ALTER SUBSCRIPTION feed SET (slot_name = NONE); DROP SUBSCRIPTION feed", "shop")
+
+
 def test_a_copy_is_fetched_whole_while_backups_are_taken(stage: Stage) -> None:
     backup = stage.back_up("shop")
     far = f"{REPOSITORY}-far"

@@ -38,6 +38,10 @@ def alone(place: Path, readable: str, title: str) -> Iterator[None]:
     except OSError as error:
         raise Refused(f"{place} cannot be written to: {error.strerror} (user {os.geteuid()}).") from error
     try:
+        if os.geteuid() == 0:
+            # Of whom the backups are, who would else be shut out by one run of root's.
+            about = place.stat()
+            os.fchown(descriptor, about.st_uid, about.st_gid)
         if not _locked(descriptor):
             holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
             raise Refused(

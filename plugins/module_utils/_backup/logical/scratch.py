@@ -17,9 +17,12 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.t
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.verify import NotVerified, feed
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import DIRECTORY, PLAIN, Origin
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.subscriptions import forget
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
+
+Connect = Callable[[str], contextlib.AbstractContextManager[Session]]
 
 PREFIX = "runbook_verify_"
 
@@ -40,7 +43,7 @@ def by_restore(
     backup: Backup,
     tools: Tools,
     session: Session,
-    connect: Callable[[str], contextlib.AbstractContextManager[Session]],
+    connect: Connect,
     conninfo: Callable[[str], str],
     environment: dict[str, str],
     identity: Path | None,
@@ -54,7 +57,7 @@ def by_restore(
             f"This server lacks {len(missing)} roles that backup {backup.id} needs, {missing[0]} among them: "
             f"create them, or restore {told.globals or 'the roles'} first."
         )
-    with _scratch(session, told.origin) as name:
+    with _scratch(session, connect, told.origin) as name:
         try:
             _restore(backup, tools, conninfo(name), environment, identity, seconds)
         except ProgramFailed as error:
@@ -66,16 +69,16 @@ def by_restore(
 
 
 @contextlib.contextmanager
-def _scratch(session: Session, origin: Origin) -> Iterator[str]:
+def _scratch(session: Session, connect: Connect, origin: Origin) -> Iterator[str]:
     for row in session.fetch(LEFT, {"prefix": PREFIX}):
-        _drop(session, row["name"])
+        _drop(session, connect, row["name"])
     name = f"{PREFIX}{secrets.token_hex(6)}"
     session.fetch(NAMED, {"name": name})
     _create(session, name, origin)
     try:
         yield name
     finally:
-        _drop(session, name)
+        _drop(session, connect, name)
 
 
 def _create(session: Session, name: str, origin: Origin) -> None:
@@ -105,7 +108,8 @@ def _created(name: str, origin: Origin, major: int) -> object:
     )
 
 
-def _drop(session: Session, name: str) -> None:
+def _drop(session: Session, connect: Connect, name: str) -> None:
+    forget(session, connect, name)
     session.fetch(compose("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=identifier(name)))
 
 

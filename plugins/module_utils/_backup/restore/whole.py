@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils._backup import properties
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import properties, subscriptions
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import checks, marks, naming, plan
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.databases import Databases
@@ -115,7 +115,7 @@ class Restorer:
         made = step.database if isinstance(step, plan.Check) else self._made
         if made is not None and not isinstance(step, plan.Swap):
             with contextlib.suppress(Problem):
-                self._databases.drop(made)
+                self._drop(made)
         return True
 
     def _let_in(self) -> None:
@@ -144,9 +144,18 @@ class Restorer:
                 f"and it is kept as {step.database}: look what it is."
             )
             return
-        self._databases.drop(step.database)
+        self._drop(step.database)
         if step.database == self.outcome.kept:
             self.outcome.kept = None
+
+    def _drop(self, name: str) -> None:
+        if name == self._beside:
+            # As a run left it that was killed while it loaded.
+            self._forget_subscriptions()
+        self._databases.drop(name)
+
+    def _forget_subscriptions(self) -> None:
+        subscriptions.forget(self._server.session, self._server.connect, self._beside)
 
     def _is_empty(self, name: str) -> bool:
         with self._server.connect(name) as session:
@@ -180,8 +189,10 @@ class Restorer:
             self._databases.note(step.database, self._journal)
 
     def _load(self, step: plan.Load) -> None:
-        options = () if self._wish.keep_tablespaces else ("--no-tablespaces",)
+        options = ("--no-subscriptions", *(() if self._wish.keep_tablespaces else ("--no-tablespaces",)))
         self._archive.load(self._server.parameters, step.database, self._wish.jobs, options)
+        # A plain dump brings them all the same.
+        self._forget_subscriptions()
         analyze(self._server.parameters, step.database, self._scene.major, self._wish.jobs)
         self._furnish(step.database)
 
