@@ -115,6 +115,26 @@ def test_a_copy_elsewhere_is_the_same(kept: Backups) -> None:
     again = kept.taken(offsite={"remote": FAR}, max_age="1 h")
     assert again["steps"] == [f"copy backup {done['id']} to {FAR}"]
     assert kept.files(f"{FAR}/{done['id']}") == there
+    # So is one of which only the manifest is left.
+    kept.node.exec(["sh", "-c", f"rm -r {FAR}/{done['id']}/dump*"])
+    assert kept.taken(offsite={"remote": FAR}, max_age="1 h")["steps"] == again["steps"]
+    assert kept.files(f"{FAR}/{done['id']}") == there
+
+
+def test_a_copy_that_is_gone_is_not_told(kept: Backups) -> None:
+    offsite = {"remote": FAR, "retention": {"count": 1}}
+    first = kept.taken(offsite=offsite)
+    second = kept.taken(offsite=offsite)
+    told = {each["id"]: each["copies"] for each in kept.info()["backups"]}
+    assert [bool(told[each["id"]]) for each in (first, second)] == [False, True]
+    # By a rule of the store, say.
+    third = kept.taken(offsite={"remote": FAR})
+    kept.node.exec(["rm", "-r", f"{FAR}/{second['id']}"])
+    again = kept.taken(offsite={"remote": FAR}, max_age="1 h")
+    assert again["steps"] == [f"note that {FAR} has no copy of backup {second['id']} any more"]
+    told = {each["id"]: each["copies"] for each in kept.info()["backups"]}
+    assert [bool(told[each["id"]]) for each in (second, third)] == [False, True]
+    assert kept.taken(offsite={"remote": FAR}, max_age="1 h")["changed"] is False
 
 
 def test_retention_here_and_there(kept: Backups) -> None:

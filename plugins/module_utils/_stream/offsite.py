@@ -121,6 +121,16 @@ def far_directories(remote: str, name: str) -> tuple[dict[str, str], list[str]]:
         return {each.parent.name: each.read_text(encoding="utf-8", errors="replace") for each in files}, leaving
 
 
+def far_sizes(remote: str) -> dict[str, int]:
+    """Of all files below the remote path, by their paths."""
+    argv = [find("rclone", "rclone"), "lsjson", "--recursive", "--files-only", "--no-modtime", "--no-mimetype"]
+    try:
+        listing = run([*argv, *PATIENCE, remote], LEAST_SECONDS)
+    except ProgramFailed as error:
+        raise NotOffsite(f"{remote} cannot be listed: {error.sentence}") from error
+    return {str(each.get("Path")): int(each.get("Size", -1)) for each in _entries(listing)}
+
+
 def remove_far(remote: str, directory: str, last: str) -> None:
     """Interrupted anywhere, it bears the mark that lets the next run finish."""
     rclone, place = find("rclone", "rclone"), below(remote, directory)

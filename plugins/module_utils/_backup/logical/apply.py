@@ -41,6 +41,7 @@ class Apply:
             steps.Take: self._take,
             steps.Verify: self._verify,
             steps.Send: self._send,
+            steps.Forget: self._forget,
             steps.Remove: self._remove,
             steps.RemoveFar: self._remove_far,
         }
@@ -86,6 +87,13 @@ class Apply:
 
     def _remove_far(self, step: steps.RemoveFar) -> None:
         remove_far(step.remote, step.id, manifests.NAME)
+        if (self.wanted.destination / step.id).is_dir():
+            self._forget(step)
+
+    def _forget(self, step: steps.Forget | steps.RemoveFar) -> None:
+        directory = self.wanted.destination / step.id
+        state = read_state(directory)
+        write_state(directory, replace(state, copies=tuple(each for each in state.copies if each.place != step.remote)))
 
 
 def removed(done: Sequence[Any]) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Union
@@ -63,6 +63,18 @@ class Send:
 
 
 @dataclass(frozen=True)
+class Forget:
+    """Somebody removed the copy, or a rule of the store did."""
+
+    id: str
+    remote: str
+
+    @property
+    def sentence(self) -> str:
+        return f"note that {self.remote} has no copy of backup {self.id} any more"
+
+
+@dataclass(frozen=True)
 class Remove:
     id: str
     why: str
@@ -83,7 +95,7 @@ class RemoveFar:
         return f"remove backup {self.id} from {self.remote}, {self.why}"
 
 
-Step = Union[Clear, Take, Verify, Send, Remove, RemoveFar]
+Step = Union[Clear, Take, Verify, Send, Forget, Remove, RemoveFar]
 
 
 @dataclass(frozen=True)
@@ -110,8 +122,8 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
         entry = chosen
         if not chosen.at_least(wanted.verify):
             steps.append(Verify(chosen.id, wanted.verify))
-    if wanted.offsite is not None and entry.id not in {each.id for each in seen.far}:
-        steps.append(Send(entry.id, wanted.offsite.remote))
+    if wanted.offsite is not None:
+        steps += _copied(entry, seen, wanted.offsite.remote)
     here = [*(each for each in seen.here if each.id != entry.id), entry]
     going = leaving(here, wanted.retention, now)
     steps += [Remove(each.entry.id, each.why) for each in going]
@@ -128,6 +140,16 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
         before += [each.id + at for each in seen.far]
         after += [each.id + at for each in far if (RemoveFar, each.id) not in gone]
     return Plan(tuple(steps), tuple(warnings), (), [*seen.left, *before], after), entry.id
+
+
+def _copied(entry: Entry, seen: Seen, remote: str) -> Iterator[Step]:
+    """One that lost a file there is no copy."""
+    far = {each.id for each in seen.far if each.good}
+    if entry.id not in far:
+        yield Send(entry.id, remote)
+    for each in seen.here:
+        if each.id not in (far | {entry.id}) and remote in {copy.place for copy in each.copies}:
+            yield Forget(each.id, remote)
 
 
 def _chosen(wanted: Wanted, here: Sequence[Entry], now: datetime) -> tuple[Entry | None, list[str]]:

@@ -12,15 +12,15 @@ import pwd
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LOGICAL, Entry, Series, Verified
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LOGICAL, Entry, Series
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import new_id
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import preflight
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.apply import Apply, removed
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import copies
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import Found, read_found
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import (
     Seen,
@@ -41,7 +41,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.t
     let_in,
     packing,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import NAME, parse
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
     Backup,
     Repository,
@@ -51,7 +50,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._change import Pl
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import conninfo
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import below, far_directories
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import below
 
 
 def backed_up(module: Module) -> None:
@@ -145,23 +144,9 @@ def _seen(repository: Repository, wish: Wanted, found: Found, check_mode: bool) 
     broken = [each.problem for each in repository.broken() if each.directory.name.startswith(f"{readable}-")]
     far: list[Entry] = []
     if wish.offsite is not None:
-        far, leaving = _far(wish.offsite.remote, series)
+        far, leaving = copies(wish.offsite.remote, series)
         left += [below(wish.offsite.remote, name) for name in leaving if name.startswith(f"{readable}-")]
     return Seen(series, here, far, left, broken)
-
-
-def _far(remote: str, series: Series) -> tuple[list[Entry], list[str]]:
-    """What the far end holds of the series: a manifest goes there last, when the rest was compared."""
-    texts, leaving = far_directories(remote, NAME)
-    entries = []
-    for name, text in sorted(texts.items()):
-        with contextlib.suppress(Refused):
-            told = parse(text, Path(below(remote, name)) / NAME)
-            if told.id == name and series_of(told) == series:
-                # Its files are there, not here.
-                entry = Backup(Path(below(remote, name)), replace(told, files=())).entry()
-                entries.append(replace(entry, verified=Verified("checksum", entry.stopped)))
-    return entries, leaving
 
 
 def _refuse_too_full(wish: Wanted, found: Found, prover: Prover) -> None:

@@ -102,6 +102,13 @@ def test_a_copy_is_made_where_there_is_none() -> None:
     assert planned(offsite=FAR)[0] == [TAKE, "copy backup (new) to vault:pg"]
 
 
+def test_a_copy_that_lost_a_file_is_none() -> None:
+    offsite = Offsite("vault:pg", Retention())
+    lost = replace(entry(1, days=0), problems=("It lacks its dump.",))
+    steps, _ = planned([entry(1, days=0)], [lost], offsite=offsite, max_age=timedelta(days=1))
+    assert steps == [f"copy backup {lost.id} to vault:pg"]
+
+
 def test_copies_have_a_retention_of_their_own() -> None:
     offsite = Offsite("vault:pg", Retention(count=2))
     far = [entry(number, days=9 - number) for number in range(1, 4)]
