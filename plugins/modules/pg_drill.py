@@ -103,7 +103,8 @@ options:
     type: int
   system_identifier:
     description:
-      - The cluster that is meant. Whatever the stanza holds unless given.
+      - The cluster that is meant. Whatever the stanza holds unless given. It is needed where logical backups of several
+        clusters lie in one directory.
     type: str
   version:
     description:

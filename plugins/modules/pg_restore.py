@@ -51,6 +51,11 @@ options:
     description:
       - The database whose latest backup is meant. Needed where O(repository) holds backups of several.
     type: str
+  system_identifier:
+    description:
+      - The cluster whose latest backup is meant, where those of several lie in one directory. This server's unless
+        given; the latest of another cluster's is never taken for it.
+    type: str
   target:
     description:
       - The database to restore into. The one that was backed up unless given.
@@ -309,6 +314,7 @@ OPTIONS = {
     "repository": {"type": "path"},
     "offsite": {"type": "str"},
     "database": {"type": "str"},
+    "system_identifier": {"type": "str"},
     "target": {"type": "str"},
     "identity": {"type": "path"},
     "replace": {"type": "bool", "default": False},

@@ -232,6 +232,22 @@ def test_a_copy_from_elsewhere_is_fetched_and_compared(stage: Stage) -> None:
     assert orders(stage) == 1000
 
 
+def test_of_several_clusters_in_one_directory_the_own_latest_is_restored(stage: Stage) -> None:
+    own = stage.back_up("shop")
+    others = stage.back_up("shop", origin={"system_identifier": "7000000000000000001"})
+    assert stage.restore(target="shop2").result["backup"] == own
+    told = stage.restore(target="shop3", system_identifier="7000000000000000001")
+    assert told.result["backup"] == others
+    assert "from another cluster" in str(told.result["warnings"])
+    stage.node.exec(["rm", "-r", f"{REPOSITORY}/{own}"])
+    third = stage.back_up("shop", origin={"system_identifier": "7000000000000000002"})
+    for check in (True, False):
+        failure = stage.restore(target="shop4", check=check).failure
+        assert "several clusters" in failure
+        assert "name the backup by its id" in failure
+    assert stage.restore(target="shop4", backup=third).result["backup"] == third
+
+
 @pytest.mark.parametrize("login_db", ["postgres", "app"])
 def test_two_into_one_target_are_one(stage: Stage, login_db: str) -> None:
     """Also when they ask from different databases."""

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.belonging import Own, nobody, of_one_cluster
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import (
     LOGICAL,
     Entry,
@@ -181,10 +182,13 @@ class Repository:
         database: str | None = None,
         content: str | None = None,
         fit: Callable[[Manifest], bool] = lambda _: True,
+        own: Own = nobody,
     ) -> Backup:
         """The one with this id, or the latest one (of this database, with this content, and fit).
 
         One with a problem is refused: an older one in its place would hide that, and is to be asked for by its id.
+
+        Where several clusters share the directory, the latest is that of `own`.
         """
         if which != LATEST:
             if not is_id(which):
@@ -199,12 +203,14 @@ class Repository:
             and content in (None, each.manifest.content)
             and fit(each.manifest)
         ]
+        if len({each.manifest.origin.database for each in fitting}) > 1:
+            raise Refused(f"{self.place} holds backups of several databases: say of which one the latest is meant.")
+        mine = of_one_cluster([each.manifest for each in fitting], own, str(self.place))
+        fitting = [each for each in fitting if each.id in mine]
         whole = [each for each in fitting if each.entry().good]
         if not whole:
             of = "" if database is None else f" of database {database}"
             raise Refused(f"{self.place} holds no backup{of} that is whole: take one, or name another directory.")
-        if len({each.manifest.origin.database for each in fitting}) > 1:
-            raise Refused(f"{self.place} holds backups of several databases: say of which one the latest is meant.")
         newest, last = (max(each, key=lambda each: each.manifest.number) for each in (fitting, whole))
         wrong = [*newest.entry().problems, *(each.problem for each in self.broken_since(newest.id))]
         if wrong:

@@ -33,6 +33,7 @@ SELECT d.datname::text AS database, pg_get_userbyid(d.datdba)::text AS owner,
        has_function_privilege('pg_control_system()', 'EXECUTE') AS may_identify
   FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE d.datname = current_database()
 """
+MAY_IDENTIFY = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE') AS may_identify"
 IDENTITY = """
 SELECT system_identifier::text AS system_identifier, (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline
   FROM pg_control_system()
@@ -126,6 +127,13 @@ class Found:
     @property
     def table_bytes(self) -> int:
         return sum(table.bytes for table in self.tables)
+
+
+def system_identifier(session: Session) -> str | None:
+    """The cluster's; None for a role that may not ask."""
+    if not session.fetch(MAY_IDENTIFY)[0]["may_identify"]:
+        return None
+    return str(session.fetch(IDENTITY)[0]["system_identifier"])
 
 
 def read_found(session: Session, tables: Sequence[str], content: str) -> Found:

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import moment
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import system_identifier
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import Verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import Prover
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.reach import (
@@ -29,7 +30,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.options i
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import conninfo
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 
 
@@ -47,7 +48,9 @@ class Wish:
 
 def verified(module: Module) -> None:
     wish = _wish(module.params)
-    backup = Repository(wish.destination).find(wish.which, wish.database, wish.content, _not_by_a_restore)
+    backup = Repository(wish.destination).find(
+        wish.which, wish.database, wish.content, _not_by_a_restore, lambda: _own(module)
+    )
     _refuse_what_cannot_be(wish, backup)
     plan = _plan(wish, backup, datetime.now(timezone.utc))
     warnings: list[str] = []
@@ -74,6 +77,13 @@ def verified(module: Module) -> None:
     if plan.changed:
         result["diff"] = plan.diff(f"backup {backup.id}")
     module.report(**result)
+
+
+def _own(module: Module) -> str | None:
+    """By the server that is here; where there is none, the backup has to be named by its id."""
+    with contextlib.suppress(Unreachable), session_to(module, module.params["login_db"]) as session:
+        return system_identifier(session)
+    return None
 
 
 def _not_by_a_restore(told: Manifest) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.belonging import Own, of_one_cluster
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.preflight import make_destination
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import NAME, Manifest, parse
@@ -29,7 +30,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite i
 SECONDS = 24 * 3600.0
 
 
-def wanted(options: Mapping[str, Any], fits: Callable[[Manifest], bool]) -> Manifest:
+def wanted(options: Mapping[str, Any], fits: Callable[[Manifest], bool], own: Own) -> Manifest:
     """The one that is meant, by the manifests at the far end: each went there last, when the rest was compared."""
     remote, which = options["offsite"], options["backup"]
     found = []
@@ -41,7 +42,8 @@ def wanted(options: Mapping[str, Any], fits: Callable[[Manifest], bool]) -> Mani
     if not found:
         what = "none that fits" if which == LATEST else f"no backup {which}"
         raise Refused(f"{remote} holds {what}: look which there are with rclone lsf {remote}.")
-    return max(found, key=lambda each: (each.started, each.number))
+    mine = of_one_cluster(found, own, remote)
+    return max((each for each in found if each.id in mine), key=lambda each: (each.started, each.number))
 
 
 def _meant(told: Manifest, options: Mapping[str, Any], fits: Callable[[Manifest], bool]) -> bool:

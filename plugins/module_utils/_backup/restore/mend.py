@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Callable
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import system_identifier
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import source
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.alone import hold
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive
@@ -34,8 +35,13 @@ class Restore:
     ) -> None:
         """Nothing is changed here. alone: no other run may restore into this target until this one has ended."""
         self._server, self._copy = server, copy
+
         # A dry run fetches nothing, and cannot say more of a copy that is elsewhere than its manifest does.
-        backup = source.chosen(options, fetch=alone)
+        def own() -> str | None:
+            given: str | None = options["system_identifier"]
+            return given or system_identifier(server.session)
+
+        backup = source.chosen(options, own, fetch=alone)
         self._here = source.is_here(backup)
         self._identity = source.key_for(backup, options["identity"])
         self._wish = read_wish(options, backup.manifest.origin.database)

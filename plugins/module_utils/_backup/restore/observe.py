@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import room
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import system_identifier
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Database, Scene
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Unreachable
@@ -21,7 +22,6 @@ SERVER = """
 SELECT pg_is_in_recovery() AS standby, current_database()::text AS here,
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser
 """
-IDENTIFIER = "SELECT system_identifier::text AS id FROM pg_control_system()"
 DATABASES = """
 SELECT d.datname::text AS name, pg_get_userbyid(d.datdba)::text AS owner,
        shobj_description(d.oid, 'pg_database') AS comment, d.datallowconn AS open, d.datconnlimit AS "limit",
@@ -70,7 +70,7 @@ def observe(
         major=session.major,
         standby=server["standby"],
         here=server["here"],
-        system_identifier=session.fetch(IDENTIFIER)[0]["id"] if server["superuser"] else None,
+        system_identifier=system_identifier(session),
         superuser=server["superuser"],
         databases=tuple(_emptiness(each, connect, {target, beside}) for each in databases),
         roles=frozenset(row["name"] for row in session.fetch(ROLES)),

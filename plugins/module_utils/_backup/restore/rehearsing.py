@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.belonging import of_one_cluster
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import moment, written
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
@@ -58,7 +59,7 @@ class Rehearsed:
     """One backup, chosen when this is made; nothing is fetched or changed before it is restored."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        """By `repository` or `offsite`, and `database`, `identity` and `jobs`."""
+        """By `repository` or `offsite`, and `database`, `identity`, `jobs` and `system_identifier`."""
         if DRIVER_MISSING is not None:
             raise Refused("psycopg2 is not on this host, and a logical backup takes it: install python3-psycopg2.")
         if (given["repository"] is None) == (given["offsite"] is None):
@@ -121,8 +122,14 @@ def _session(parameters: Mapping[str, Any], database: str) -> Session:
 
 def _latest(options: Mapping[str, Any]) -> Manifest:
     """The newest, whatever is wrong with it: an older one in its place would hide just that."""
+
+    def own() -> str | None:
+        """The server that it is restored on is nobody's."""
+        told: str | None = options["system_identifier"]
+        return told
+
     if options["offsite"] is not None:
-        return fetching.wanted(options, source.fit(options))
+        return fetching.wanted(options, source.fit(options), own)
     repository, database = Repository(Path(options["repository"])), options["database"]
     fits = source.fit(options)
     found = [
@@ -132,10 +139,11 @@ def _latest(options: Mapping[str, Any]) -> Manifest:
     ]
     if not found:
         # In its own words, which name what is wrong.
-        return repository.find(LATEST, database, fit=fits).manifest
+        return repository.find(LATEST, database, fit=fits, own=own).manifest
     if len({each.origin.database for each in found}) > 1:
         raise Refused(f"{repository.place} holds backups of several databases: say of which one the latest is meant.")
-    newest = max(found, key=lambda each: each.number)
+    mine = of_one_cluster(found, own, str(repository.place))
+    newest = max((each for each in found if each.id in mine), key=lambda each: each.number)
     for broken in repository.broken_since(newest.id):
         raise Refused(broken.problem)
     return newest

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.belonging import Own
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, Repository, open_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import fetching
@@ -22,22 +23,33 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import Unreadable
 
 
-def chosen(options: Mapping[str, Any], *, fetch: bool) -> Backup:
+def chosen(options: Mapping[str, Any], own: Own, *, fetch: bool) -> Backup:
     """Without `fetch`, what is elsewhere is known by its manifest alone."""
+    backup = _named_or_latest(options, own, fetch=fetch)
+    wanted, found = options["system_identifier"], backup.manifest.origin.system_identifier
+    if wanted not in (None, found):
+        raise Refused(
+            f"Backup {backup.id} is of the cluster with system identifier {found or 'unknown'}, and {wanted} is meant "
+            "(system_identifier): look whether it is the right one."
+        )
+    return backup
+
+
+def _named_or_latest(options: Mapping[str, Any], own: Own, *, fetch: bool) -> Backup:
     which = options["backup"]
     if options["offsite"]:
-        return _from_elsewhere(options, fetch=fetch)
+        return _from_elsewhere(options, own, fetch=fetch)
     if which.startswith("/"):
         return open_backup(Path(which))
     if not options["repository"]:
         raise Refused("Give repository, the directory that backups are in, or the path of one as backup.")
-    return Repository(Path(options["repository"])).find(which, options["database"], fit=fit(options))
+    return Repository(Path(options["repository"])).find(which, options["database"], fit=fit(options), own=own)
 
 
-def _from_elsewhere(options: Mapping[str, Any], *, fetch: bool) -> Backup:
+def _from_elsewhere(options: Mapping[str, Any], own: Own, *, fetch: bool) -> Backup:
     if not options["repository"] or options["backup"].startswith("/"):
         raise Refused("With offsite give latest or an id as backup, and repository, where the copy is fetched to.")
-    told = fetching.wanted(options, fit(options))
+    told = fetching.wanted(options, fit(options), own)
     repository = Path(options["repository"])
     if (repository / told.id).is_dir():
         return open_backup(repository / told.id)

@@ -76,7 +76,10 @@ def prepared(params: Mapping[str, Any], places: Sequence[Place], find: FindDump)
     against: list[str] = []
     if params["stanza"]:
         physical, against = _rehearsal(params, places[0], settings, stamp)
-    logical = [_unpacking(each, find(each), params, places[1], settings, stamp) for each in params["logical"]]
+    meant = {"system_identifier": params["system_identifier"]}
+    logical = [
+        _unpacking(each, find({**each, **meant}), params, places[1], settings, stamp) for each in params["logical"]
+    ]
     for each in logical:
         against += _against(params, each)
     if against:

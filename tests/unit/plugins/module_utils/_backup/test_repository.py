@@ -153,6 +153,29 @@ def test_the_latest_is_the_last_one_taken_also_when_the_clock_was_set_back(tmp_p
     assert [each.manifest.number for each in Repository(tmp_path).backups()] == [1, 2]
 
 
+def test_of_several_clusters_the_latest_is_the_own(tmp_path: Path) -> None:
+    ours = some(tmp_path, number=1, started="2026-08-05")
+    repository = Repository(tmp_path)
+    # Of one cluster alone they are meant whoever asks: a host that replaces a lost one is another cluster.
+    assert repository.find("latest", own=lambda: "1").id == ours
+    theirs = some(tmp_path, number=2, started="2026-08-06", system_identifier="7000000000000000002")
+    assert repository.find("latest", own=lambda: "7000000000000000001").id == ours
+    assert repository.find("latest", own=lambda: "7000000000000000002").id == theirs
+    with pytest.raises(Refused, match=r"several clusters.*0001, .*0002\), and none of 1,.* by its id"):
+        repository.find("latest", own=lambda: "1")
+    with pytest.raises(Refused, match="several clusters"):
+        repository.find("latest")
+    assert repository.find(theirs).id == theirs
+
+
+def test_a_backup_that_does_not_know_whose_it_is_is_nobody_elses(tmp_path: Path) -> None:
+    """Taken by a role that may not ask; it counts as long as no two others are in question."""
+    some(tmp_path, number=1, started="2026-08-05")
+    unknown = some(tmp_path, number=2, started="2026-08-06", system_identifier=None)
+    repository = Repository(tmp_path)
+    assert repository.find("latest", own=lambda: "7000000000000000001").id == unknown
+
+
 def proof_failed(directory: Path) -> None:
     write_state(directory, NOTHING_KNOWN.failed("restore", "It does not restore.", AT))
 
