@@ -108,6 +108,21 @@ options:
     description:
       - Directory for that backup, O(repository) unless given.
     type: path
+  safety_retention:
+    description:
+      - Which of those backups stay, of the database that is restored into. One goes when it is past both; the last one
+        that is good never goes, of the whole database and of the same tables each. An empty dictionary keeps all.
+    type: dict
+    default: {age: 30 days, count: 3}
+    suboptions:
+      age:
+        description:
+          - How old they get, such as V(30 days).
+        type: str
+      count:
+        description:
+          - How many stay.
+        type: int
   roles:
     description:
       - What to do about roles that the backup needs and that the server lacks.
@@ -192,7 +207,7 @@ attributes:
         are there, such as a query's answer, is not foretold.
     support: full
   diff_mode:
-    description: Shows what is restored and what is kept.
+    description: Shows what is restored, what is kept and which backups of what was replaced stay.
     support: full
 notes:
   - It takes a superuser, who may give each object back to its owner, and PostgreSQL's client programs on the managed
@@ -303,6 +318,7 @@ warnings:
   elements: str
 """
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.options import RETENTION
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.mend import Restore
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.whole import Server
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import CONNECTION_OPTIONS, libpq_parameters
@@ -323,6 +339,7 @@ OPTIONS = {
     "keep_out": {"type": "str", "choices": ["during_swap", "during_restore"], "default": "during_swap"},
     "safety_backup": {"type": "bool", "default": True},
     "safety_repository": {"type": "path"},
+    "safety_retention": {**RETENTION, "default": {"age": "30 days", "count": 3}},
     "roles": {"type": "str", "choices": ["refuse", "restore"], "default": "refuse"},
     "tablespaces": {"type": "str", "choices": ["keep", "default"], "default": "keep"},
     "jobs": {"type": "int", "default": 1},

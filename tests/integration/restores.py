@@ -79,6 +79,10 @@ class Stage:
     def forge(self, name: str, change: Callable[[Manifest], Manifest]) -> None:
         forge(self.node, f"{REPOSITORY}/{name}", change)
 
+    def backups(self) -> list[str]:
+        """All that bears a backup's name."""
+        return [name for name in self.node.exec(["ls", REPOSITORY]).stdout.split() if not name.startswith(".")]
+
     def manifest(self, name: str) -> dict[str, Any]:
         return dict(json.loads(self.node.exec(["cat", f"{REPOSITORY}/{name}/manifest.json"]).stdout))
 

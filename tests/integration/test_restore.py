@@ -169,6 +169,24 @@ def test_what_is_replaced_is_backed_up_first_and_is_never_the_latest(stage: Stag
     assert orders(stage) == 0
 
 
+def test_backups_of_what_was_replaced_have_a_retention_of_their_own(stage: Stage) -> None:
+    backup = stage.back_up("shop")
+    policy = {"count": 2}
+    taken = [
+        stage.done(backup=backup, replace=True, again=True, safety_retention=policy).result["safety_backup"]
+        for _ in range(2)
+    ]
+    foretold = stage.restore(check=True, replace=True, again=True, safety_retention=policy)
+    gone = f"remove safety backup {taken[0]} from {REPOSITORY}, not among the last 2"
+    assert foretold.result["plan"][-1] == gone
+    assert f"safety backup {taken[0]}\n" in foretold.result["diff"]["before"]
+    assert taken[0] not in foretold.result["diff"]["after"]
+    assert set(taken) < set(stage.backups())
+    last = stage.restore(replace=True, again=True, safety_retention=policy)
+    assert last.result["steps"][-1]["step"] == gone
+    assert stage.backups() == sorted([backup, taken[1], last.result["safety_backup"]])
+
+
 def test_roles_that_are_missing_are_named_or_made(stage: Stage) -> None:
     stage.psql("DROP ROLE IF EXISTS seller; CREATE ROLE seller LOGIN PASSWORD 'geheim'")
     stage.psql("ALTER TABLE orders OWNER TO seller; GRANT SELECT ON customer TO seller", "shop")

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import system_identifier
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import source
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import expiring, source
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.alone import hold
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.observe import observe
@@ -51,7 +51,7 @@ class Restore:
             hold(server.session, self._wish.target)
         self._now = datetime.now(timezone.utc)
         self._lines: list[str] = []
-        self._plan: Plan = self._planned()
+        self._plan: Plan = self._with_retention(self._planned())
         if self._plan.refusals:
             raise Refused(" ".join(self._plan.refusals))
         if self._plan.changed and self._here:
@@ -68,6 +68,14 @@ class Restore:
         self._lines = source.contents(self._archive) if self._here else []
         part = observe_part(server.session, server.connect, wish, self._scene, self._lines)
         return plan_part(wish, told, self._scene, part, self._now)
+
+    def _with_retention(self, plan: Plan) -> Plan:
+        wish, cluster = self._wish, self._scene.system_identifier
+        if plan.refusals or wish.safety is None:
+            return plan
+        there = expiring.kept_for_safety(wish.safety, wish.target, cluster)
+        kept = expiring.Kept(wish.safety, wish.target, cluster, wish.safety_retention, there)
+        return expiring.with_retention(plan, kept, self._archive.backup.id, self._now)
 
     def carry_out(self) -> None:
         server, archive, wish, scene = self._server, self._archive, self._wish, self._scene

@@ -45,6 +45,7 @@ _AS_IN_EARNEST: Mapping[str, Any] = {
     "keep_out": DURING_SWAP,
     "safety_backup": False,
     "safety_repository": None,
+    "safety_retention": None,
     "roles": RESTORE,
     "tablespaces": "default",
     "tables": [],

@@ -14,7 +14,13 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import properties, subscriptions
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import checks, marks, naming, plan
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import (
+    checks,
+    expiring,
+    marks,
+    naming,
+    plan,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.databases import Databases
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive, analyze
@@ -79,6 +85,7 @@ class Restorer:
             plan.Load: self._load,
             plan.Check: self._check,
             plan.Swap: lambda step: self._swap(step, now),
+            expiring.Expire: expiring.expire,
         }
         for step in steps:
             started = time.monotonic()
@@ -105,7 +112,7 @@ class Restorer:
 
         Whether the target is as it was. What made us give up matters more than what is in the way of tidying up.
         """
-        if self._swapped or isinstance(step, (plan.Reopen, plan.Discard)):
+        if self._swapped or isinstance(step, (plan.Reopen, plan.Discard, expiring.Expire)):
             return not isinstance(step, plan.Reopen)
         try:
             if self._journal.keeps_out:

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.options import read_retention
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 
 REFUSE, RESTORE = "refuse", "restore"
@@ -56,6 +58,8 @@ class Wish:
     # Where the backup of what is replaced goes; None for none.
     safety: Path | None = None
     safety_declined: bool = False
+    # Which of those that are there stay.
+    safety_retention: Retention = field(default_factory=Retention)
     jobs: int = 1
     checks: Checks = Checks()
     part: Part | None = None
@@ -77,6 +81,7 @@ def read_wish(options: Mapping[str, Any], database: str) -> Wish:
         keep_tablespaces=options["tablespaces"] == KEEP,
         safety=_safety(options),
         safety_declined=not options["safety_backup"],
+        safety_retention=_safety_retention(options["safety_retention"]),
         jobs=options["jobs"],
         checks=Checks(checks.get("rows", True), checks.get("amcheck", False), queries),
         part=_part(options),
@@ -88,6 +93,12 @@ def _safety(options: Mapping[str, Any]) -> Path | None:
         return None
     place = options["safety_repository"] or options["repository"]
     return None if place is None else Path(place)
+
+
+def _safety_retention(given: Mapping[str, Any] | None) -> Retention:
+    """What names neither age nor count keeps all."""
+    named = given is not None and any(each is not None for each in given.values())
+    return read_retention("safety_retention", given if named else None)
 
 
 def _part(options: Mapping[str, Any]) -> Part | None:

@@ -13,7 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Rows
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import checks, marks, naming, plan, tools
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import (
+    checks,
+    expiring,
+    marks,
+    naming,
+    plan,
+    tools,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.databases import Databases
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive
@@ -66,6 +73,7 @@ class PartRestorer:
             parts.Fill: self._fill,
             parts.CheckPart: lambda _: self._check(),
             parts.PutInPlace: lambda step: self._place(step, now),
+            expiring.Expire: expiring.expire,
         }
         for step in steps:
             started = time.monotonic()

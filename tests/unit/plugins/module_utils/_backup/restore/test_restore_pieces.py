@@ -67,6 +67,7 @@ GIVEN: dict[str, Any] = {
     "jobs": 1,
     "safety_backup": True,
     "safety_repository": None,
+    "safety_retention": None,
     "repository": "/b",
     "tables": [],
     "schemas": [],
