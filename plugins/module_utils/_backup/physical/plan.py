@@ -108,8 +108,7 @@ def steps(wish: Wish, take: Take | None, chosen: Entry | None, expiring: Sequenc
     if leaving:
         changes.append(Expire(leaving))
     before = [_line(each) for each in found.entries]
-    warnings = [f"Backup {each} is past its retention and stays, since no newer one is proven good." for each in kept]
-    return so_far(Plan(warnings=tuple(warnings), before=before), changes, found)
+    return so_far(Plan(warnings=tuple(map(stays, kept)), before=before), changes, found)
 
 
 def so_far(plan: Plan, done: Sequence[Step], found: Listed) -> Plan:
@@ -118,6 +117,10 @@ def so_far(plan: Plan, done: Sequence[Step], found: Listed) -> Plan:
     after = [_line(each) for each in found.entries if each.id not in leaving]
     after += [f"{_WORDS[step.kind]} backup, new" for step in done if isinstance(step, Take)]
     return replace(plan, changes=tuple(done), after=after)
+
+
+def stays(name: str) -> str:
+    return f"Backup {name} is past its retention and stays, since no newer one is proven good."
 
 
 def spared(entries: Sequence[Entry], expiring: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -30,6 +30,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     Wish,
     due,
     so_far,
+    spared,
+    stays,
     steps,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.request import wanted
@@ -59,6 +61,9 @@ class Backups:
         self.seconds: float | None = None
         # Steps that were taken, for a run that fails on its way.
         self.done: list[Any] = []
+        # What went in the end, once that is known, and what did not although it was to.
+        self.gone: tuple[str, ...] | None = None
+        self.stayed: tuple[str, ...] = ()
 
     @property
     def repository(self) -> str:
@@ -115,8 +120,17 @@ class Backups:
             self._verify(step, step.id or self.taken or "")
             self.done.append(step)
         elif isinstance(step, Expire):
+            self._expire()
+
+    def _expire(self) -> None:
+        """Judged once more: backups were taken, proven or lost since it was planned, here or by somebody else, and
+        pgBackRest removes what is past its retention now."""
+        found = self.look()
+        going, self.stayed = spared(found.entries, self.expiring(None, found))
+        if going:
             self.pgbackrest.run("expire", self.repository)
-            self.done.append(step)
+            self.done.append(Expire(going))
+        self.gone = going
 
     def _take(self, step: Take) -> None:
         began = time.monotonic()
@@ -187,14 +201,15 @@ def backed_up(module: Module) -> None:
 
 def _result(plan: Plan, backups: Backups, entry: Entry | None, more: Sequence[str]) -> dict[str, Any]:
     told = entry.told() if entry else {}
-    leaving = [name for step in plan.changes if isinstance(step, Expire) for name in step.ids]
+    foreseen = [name for step in plan.changes if isinstance(step, Expire) for name in step.ids]
+    leaving = foreseen if backups.gone is None else backups.gone
     seconds = backups.seconds
     result: dict[str, Any] = {
         "changed": plan.changed,
         "steps": [step.sentence for step in plan.changes],
         "taken": any(isinstance(step, Take) for step in plan.changes),
         "removed": [{"id": each, "why": "past its retention", "place": backups.repository[2:]} for each in leaving],
-        "warnings": [*plan.warnings, *more],
+        "warnings": [*plan.warnings, *map(stays, backups.stayed), *more],
         "id": told.get("id"),
         "path": told.get("place"),
         "bytes": told.get("stored_bytes"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.run import Backups
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import problems, refuse_unknown
+from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest import files
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, Segment
@@ -233,6 +235,32 @@ def test_what_others_found_out_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch
     found = long.save()
     assert [(each.id, each.good) for each in found.entries] == [(FULL, False), (NEXT, True)]
     assert state.load("ledger", 1) == {FULL: Remembered(None, ("It is torn.",)), NEXT: Remembered(VERIFIED)}
+
+
+class Judged(Backups):
+    """Backups that are there when it comes to removing, and what pgBackRest is told then."""
+
+    def __init__(self, there: list[Entry], past: list[str]) -> None:
+        super().__init__(WISH)
+        self.there, self.past = tuple(there), past
+        self.told: list[str] = []
+        self.pgbackrest = SimpleNamespace(run=lambda *words: self.told.append(" ".join(words)))  # type: ignore[assignment]
+
+    def look(self) -> Listed:
+        return replace(look(), entries=self.there)
+
+    def expiring(self, take: Take | None, found: Listed) -> list[str]:
+        assert (take, found.entries) == (None, self.there)
+        return self.past
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_what_goes_is_judged_again_right_before(*, proven: bool) -> None:
+    """The newer one was proven when it was planned that the older one goes, and may be so no more."""
+    backups = Judged(entries((FULL, True, True), ("20300105-000000F", proven, proven)), [FULL])
+    backups.carry_out(Plan((Expire((FULL,)),)))
+    assert backups.told == (["expire --repo=1"] if proven else [])
+    assert (backups.gone, backups.stayed) == (((FULL,), ()) if proven else ((), (FULL,)))
 
 
 PRINTED = """\
