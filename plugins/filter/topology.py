@@ -46,7 +46,8 @@ _value:
       true where it has to be made first. C(system_identifier) and C(timeline) are the primary's.
     - C(nodes) has for each member its C(task) (V(bootstrap), V(primary), V(clone), V(standby), V(rebuild), V(refused)
       or V(unknown)), C(upstream), C(member) (its name in PostgreSQL), C(address), C(streams) (whether it was seen
-      to stream from another) and C(refusal), a sentence or null.
+      to stream from another), C(reads_away) (whether readers are kept from it while it is behind) and C(refusal), a
+      sentence or null.
     - C(poolers) has C(refusal) for each, C(read_hosts) the members that serve reads, now or once they have joined,
       C(joining) lists of those that copy at the same time, one list after the other, C(refusals) sentences about the
       cluster.

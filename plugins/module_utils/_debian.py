@@ -98,6 +98,11 @@ def unfinished(version: int, instance: str) -> bool:
     return unfinished_mark(version, instance).exists() and not finished
 
 
+def reads_away_mark(version: int, instance: str) -> Path:
+    """There while readers are kept from a standby that is behind: whoever sends readers to it again takes it away."""
+    return Path("/etc/postgresql-common") / f"runbook-reads-away-{version}-{instance}"
+
+
 def start_of(text: str | None) -> str:
     """The word of start.conf; without the file Debian takes it for automatic."""
     words = [line.split("#")[0].strip() for line in (text or "").splitlines()]

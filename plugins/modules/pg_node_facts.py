@@ -116,6 +116,7 @@ ansible_facts:
               data directory, where the state is V(foreign), or beside it, where this collection makes its clones)
               tell of its files, C(unfinished_rewind) of a run of M(runbook.postgres.pg_rejoin) that has not ended,
               C(port_taken_by) of another program on C(port), the one that is meant.
+            - C(reads_away) is whether readers are kept from it because it was behind.
             - C(start) is what C(start.conf) says, V(auto), V(manual) or V(disabled); null where there is none.
             - C(system_identifier), C(control_state), C(timeline), C(history) (earlier timelines, each with the C(lsn)
               at which it was left) and C(checksums) tell whose data it is.

@@ -25,9 +25,10 @@ DONE = {"changed": True, "failed": False}
 FAILED = {"changed": False, "failed": True, "msg": "No room."}
 SKIPPED = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False"}
 
-Members = dict[str, tuple[bool | None, dict[str, Any] | None]]
+Members = dict[str, tuple[bool | str | None, dict[str, Any] | None]]
 
-# Of each member whether it was seen to stream, and what became of the task that waits until it does.
+# Of each member whether it was seen to stream ("behind" where readers are kept from it all the same), and what became
+# of the task that waits until it does.
 CASES: list[tuple[str, Members, list[str]]] = [
     ("a finished cluster", {"a": (True, DONE), "b": (True, DONE)}, ["a", "b"]),
     ("they joined in this run", {"a": (False, DONE), "b": (False, DONE)}, ["a", "b"]),
@@ -37,6 +38,7 @@ CASES: list[tuple[str, Members, list[str]]] = [
     ("a run for the pooler alone", {"a": (True, None), "b": (False, None)}, ["a"]),
     ("a task that was passed over says nothing", {"a": (True, SKIPPED), "b": (False, SKIPPED)}, ["a"]),
     ("nobody is left", {"a": (False, None), "b": (False, FAILED)}, []),
+    ("one is far behind", {"a": (True, DONE), "b": ("behind", DONE)}, ["a"]),
     ("a topology that somebody wrote down", {"a": (None, None), "b": (None, None)}, ["a", "b"]),
 ]
 
@@ -46,7 +48,10 @@ IDS = [case[0] for case in CASES]
 
 def pooler_of(name: str, members: Members) -> dict[str, Any]:
     nodes = {
-        f"{member} of {name}": {"address": member, **({} if streams is None else {"streams": streams})}
+        f"{member} of {name}": {
+            "address": member,
+            **({} if streams is None else {"streams": bool(streams), "reads_away": streams == "behind"}),
+        }
         for member, (streams, _) in members.items()
     }
     return {"postgres_topology": {"primary": "p", "read_hosts": list(nodes), "nodes": nodes}}

@@ -164,6 +164,7 @@ def _result(
                 "member": member_name(name),
                 "address": addresses.get(name, name),
                 "streams": member.streams,
+                "reads_away": bool(member.instance.get("reads_away")),
                 "refusal": decision.refusals.get(name) or _unseen(member, reasons),
             }
             for name, member in by_name.items()

@@ -83,6 +83,7 @@ def observe(where: Place, listeners: list[Listener], wal_directory: str | None =
         "unfinished_rewind": directory.unfinished_rewind,
         "unfinished_basebackup": directory.unfinished_basebackup or directory.unfinished_clone,
         "start": start(where.config_directory / "start.conf"),
+        "reads_away": _debian.reads_away_mark(where.version, where.name).exists(),
         "port": where.port,
         "port_taken_by": taken_by(where.port, postmaster, listeners),
     }
