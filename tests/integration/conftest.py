@@ -74,6 +74,12 @@ LONG_TESTS = {
         "test_a_broken_page_in_the_backup_fails_it",
         "test_a_drill_that_was_killed_is_cleaned_up_by_the_next",
     ),
+    "test_fence": (
+        "test_a_block_that_was_killed_is_finished_by_the_next",
+        "test_a_server_beside_systemd_is_found_by_its_own_port_and_stopped",
+        "test_a_server_that_hangs_is_ended_all_the_same",
+        "test_a_stop_that_was_killed_is_finished_by_the_next",
+    ),
     "test_hba": (
         "test_a_killed_run_is_finished_by_the_next",
         "test_a_run_killed_after_locking_out_is_rescued_by_the_next",

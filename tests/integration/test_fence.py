@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab import networks
+from lab.checkout import ROOT
 from lab.clusters import Cluster
 from lab.docker import docker
 from lab.errors import LabError
 from lab.nodes import Node
 from lab.waiting import wait_until
 from tests.integration import inside
+from tests.integration.converge import Converged, converge, host_variables
 from tests.integration.inside import Interrupt
 
 NAMES = ("fence1", "fence2", "fence3")
@@ -25,6 +28,7 @@ FIRST_ADDRESS = 51
 SIX = "2001:db8::77"
 # A table of somebody else's.
 THEIRS = "table inet theirs {\n  chain input {\n    type filter hook input priority 0; policy accept;\n  }\n}\n"
+NOWHERE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}
 
 
 @dataclass(frozen=True)
@@ -203,3 +207,112 @@ def test_a_stopped_server_is_not_brought_back_by_anything(trio: Trio) -> None:
     assert processes(trio.old) == []
     trio.old.start()
     wait_until("they stream again", lambda: len(trio.old.streaming_standbys()) == 2)
+
+
+def test_a_server_beside_systemd_is_found_by_its_own_port_and_stopped(trio: Trio) -> None:
+    """Started by hand, on another port than its files say by now."""
+    cluster = trio.old
+    cluster.stop()
+    cluster.node.exec(["pg_ctlcluster", str(cluster.version), "main", "start"], user="postgres")
+    cluster.configure({"listen_addresses": "*", **SETTINGS, "port": 5999})
+    try:
+        assert made(trio.stop())["evidence"]["proven"] is True
+        assert processes(cluster) == []
+    finally:
+        cluster.configure({"listen_addresses": "*", **SETTINGS})
+        made(trio.stop(state="released"))
+        cluster.start()
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
+def test_a_stop_that_was_killed_is_finished_by_the_next(trio: Trio, call: int) -> None:
+    before = kept(trio.old)
+    for state in ("fenced", "released"):
+        assert trio.stop(state=state, die=Interrupt(("._fencing.stop:Stop.take",), call)).killed or call == 4
+        assert made(trio.stop(state=state))["evidence"]["proven"] is True
+        assert not made(trio.stop(state=state))["changed"]
+        assert processes(trio.old) == []
+    assert kept(trio.old) == before
+    trio.old.start()
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
+def test_a_block_that_was_killed_is_finished_by_the_next(filtered: Trio, call: int) -> None:
+    node = filtered.clusters[NEAR].node
+    for state in ("fenced", "released"):
+        assert filtered.block(state=state, die=Interrupt(("._fencing.block:Block.take",), call)).killed
+        assert made(filtered.block(state=state))["evidence"]["proven"] is True
+        assert not made(filtered.block(state=state))["changed"]
+        assert filtered.reaches(NEAR) is (state == "released")
+    assert "table inet runbook_fence" not in tables(node)
+
+
+def test_a_server_that_hangs_is_ended_all_the_same(trio: Trio) -> None:
+    for pid in processes(trio.old):
+        trio.old.node.exec(["kill", "-STOP", pid])
+    assert made(trio.stop(timeout=2))["evidence"]["proven"] is True
+    assert processes(trio.old) == []
+    made(trio.stop(state="released"))
+    trio.old.start()
+
+
+Fence = Callable[..., Converged]
+
+
+@pytest.fixture
+def fence(trio: Trio, tmp_path: Path) -> Fence:
+    shared = {
+        "postgres_cluster": "orders",
+        "postgres_hosts": list(NAMES),
+        "postgres_first_primary": OLD,
+        "postgres_poolers": [],
+        "fence_host": OLD,
+    }
+
+    def run(*, check: bool = False, ok: bool = True, lost: str | None = None, **variables: Any) -> Converged:
+        nodes = {
+            name: host_variables(cluster.node, postgres_address=cluster.node.ip)
+            for name, cluster in trio.clusters.items()
+        }
+        if lost is not None:
+            nodes[lost] = {**NOWHERE, "postgres_address": trio.clusters[lost].node.ip}
+        book = ROOT / "playbooks/fence.yml"
+        return converge(nodes, tmp_path, book, {**shared, **variables}, check=check, ok=ok)
+
+    return run
+
+
+ANSWER = "Refuse to take it for fenced without proof"
+ALL = {"failover_fence_all_of": ["stop", "block"], "failover_fence_any_of": []}
+
+
+def answer(run: Converged) -> str:
+    return str(run.task(ANSWER).result["msg"])
+
+
+def test_a_playbook_fences_proves_and_lets_back(trio: Trio, fence: Fence) -> None:
+    """One story: no proof, proof, another primary, and back."""
+    # Nobody can look at the server, and one survivor is not there either.
+    blind = fence(lost=OLD, ok=False)
+    assert "fence1 is not proven to be stopped" in answer(blind)
+    assert trio.reaches(FAR)
+    short = fence(lost=NEAR, ok=False, check=True, failover_fence_any_of=["block"])
+    assert "fence2 is not proven to be kept apart from fence1" in answer(short)
+    assert "fence3" not in answer(short)
+
+    check, run = fence(check=True, **ALL), fence(**ALL)
+    assert check.outcomes == run.outcomes
+    assert answer(run) == "fence1 is fenced."
+    assert not trio.reaches(NEAR)
+    assert not trio.reaches(FAR)
+    assert processes(trio.old) == []
+    assert fence(**ALL).changes == []
+
+    # A second primary is not let back, a standby is.
+    trio.clusters[NEAR].promote()
+    refused = fence(fence_release=True, ok=False)
+    assert "fence2 is primary now, and fence1 would start as primary as well" in " ".join(refused.failures)
+    trio.old.node.exec(["touch", f"{trio.old.data_directory}/standby.signal"], user="postgres")
+    assert fence(fence_release=True, check=True).outcomes == fence(fence_release=True).outcomes
+    assert fence(fence_release=True).changes == []
+    assert processes(trio.old) == []
