@@ -115,13 +115,23 @@ def reached(site: Site, task: str) -> Callable[[], object]:
     return lambda: header.search(output(site))
 
 
-def idle(node: Node) -> bool:
-    return node.exec(["pgrep", "-f", PART], check=False).returncode != 0
+def idle(site: Site) -> bool:
+    """No part is at work, and none is about to begin: its controller may be killed between the two."""
+    return all(node.exec(["pgrep", "-f", "AnsiballZ_"], check=False).returncode != 0 for node in site.nodes.values())
 
 
 def parts_end(site: Site) -> None:
     """Also what outlives one that was killed."""
-    wait_until("no part is at work", lambda: all(idle(node) for node in site.nodes.values()), BOUND)
+    seen: list[float] = []
+
+    def stays_idle() -> bool:
+        if idle(site):
+            seen.append(time.monotonic())
+        else:
+            seen.clear()
+        return bool(seen) and seen[-1] - seen[0] >= 3
+
+    wait_until("no part is at work", stays_idle, BOUND, 0.5)
 
 
 def serves_on(site: Site, wrote: Writers, name: str) -> None:
