@@ -50,7 +50,8 @@ options:
     type: str
   witnesses:
     description:
-      - By the name of a member that may be the primary, by who looked, whether its server could be reached.
+      - By the name of who looked, by the name of a member that may be the primary, whether its server answered there,
+        as M(runbook.postgres.pg_reach_info) tells it.
     type: dict
     default: {}
   fenced:
@@ -75,6 +76,11 @@ options:
       - Accept that something is lost, known or not. O(force) does not imply it.
     type: bool
     default: false
+  without_synchronous:
+    description:
+      - Have commits wait for no standby, where so few would be there that each commit waited for ever.
+    type: bool
+    default: false
   force:
     description:
       - Go on with little room for WAL, or with too few slots or senders. It accepts nothing else.
@@ -88,7 +94,7 @@ EXAMPLES = r"""
     msg: "{{ plan.refusals | map(attribute='sentence') | list or plan.evidence }}"
   vars:
     plan: "{{ preflight_cluster | runbook.postgres.failover_plan(postgres_topology, witnesses=seen_by) }}"
-    seen_by: {db1: {pool1: false}}
+    seen_by: {pool1: {db1: false}}
 """
 
 RETURN = r"""
@@ -98,11 +104,12 @@ _value:
       only be one. They are the same where somebody takes writes already.
     - C(fence) are those without a proof that they are kept from taking writes, C(siblings) the standbys that follow
       the candidate, C(poolers) those that are led to it.
-    - C(steps) are in order, each with C(step) (V(fence), V(pause), V(promote), V(repoint), V(follow) or V(verify)),
-      C(node) and C(sentence).
+    - C(steps) are in order, each with C(step) (V(fence), V(pause), V(promote), V(synchronous), V(repoint), V(follow) or
+      V(verify)), C(node) and C(sentence).
     - C(refusals) have a C(code) that stays the same, a C(sentence) and the C(node) that it is about, or null.
     - C(evidence) are sentences about what the decision rests on. C(loss_bytes) is what is lost of what was
-      acknowledged, null where nobody can tell.
+      acknowledged, null where nobody can tell, C(reached) up to where the candidate has WAL. C(commits_wait) says that
+      commits wait for standbys that are not there.
   type: dict
 """
 
@@ -127,6 +134,7 @@ def failover_plan(
     promoting: Any = False,
     max_lag_bytes: Any = Wish.max_lag_bytes,
     allow_data_loss: Any = False,
+    without_synchronous: Any = False,
     force: Any = False,
 ) -> dict[str, Any]:
     try:
@@ -134,11 +142,12 @@ def failover_plan(
             str(to) if to else None,
             int(timeline) if timeline else None,
             None if synchronous is None else str(synchronous),
-            {name: {who: _yes(reached) for who, reached in told.items()} for name, told in (witnesses or {}).items()},
+            _by_server(witnesses or {}),
             frozenset(fenced.split(",") if isinstance(fenced, str) else fenced),
             _yes(promoting),
             int(max_lag_bytes),
             _yes(allow_data_loss),
+            _yes(without_synchronous),
             _yes(force),
         )
         return plan(taken(cluster, topology), wish).result()
@@ -147,6 +156,14 @@ def failover_plan(
             "failover_plan was given something else than a cluster, its topology and what is known of it "
             f"({type(error).__name__}: {error}): pass what cluster_seen and topology return, and yes or no as such."
         ) from error
+
+
+def _by_server(witnesses: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, bool]]:
+    found: dict[str, dict[str, bool]] = {}
+    for who, told in witnesses.items():
+        for name, reached in told.items():
+            found.setdefault(name, {})[who] = _yes(reached)
+    return found
 
 
 def _yes(given: Any) -> bool:

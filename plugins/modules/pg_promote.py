@@ -62,6 +62,11 @@ options:
       - Without it a standby that streams is not promoted, because there would be two primaries.
     type: bool
     default: false
+  claim:
+    description:
+      - The O(runbook.postgres.pg_failover_claim#module:token) of the run that decided this. It is refused where the
+        host is claimed by another run.
+    type: str
   resume_replay:
     description:
       - Let replay go on where it is paused, and wait until all that was received is replayed.
@@ -107,6 +112,7 @@ notes:
   - The test write is a message in the WAL and leaves no object. It does not wait for synchronous standbys.
 seealso:
   - module: runbook.postgres.pg_standby
+  - module: runbook.postgres.pg_failover_claim
   - plugin: runbook.postgres.switchover_plan
     plugin_type: filter
 """
@@ -185,6 +191,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.runbook.postgres.plugins.module_utils import _claim
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
@@ -202,6 +209,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "slots": {"type": "list", "elements": "str", "default": []},
     "max_lag_bytes": {"type": "int", "default": 16777216},
     "fenced": {"type": "bool", "default": False},
+    "claim": {"type": "str"},
     "resume_replay": {"type": "bool", "default": False},
     "allow_apply_delay": {"type": "bool", "default": False},
     "allow_data_loss": {"type": "bool", "default": False},
@@ -237,6 +245,8 @@ def _one_run(module: Module, name: str) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         if not module.check_mode:
             held.enter_context(alone(name, float(module.params["timeout"])))
+            if module.params["claim"]:
+                held.enter_context(_claim.held(module.params["claim"]))
         yield
 
 

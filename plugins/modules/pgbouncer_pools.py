@@ -38,6 +38,12 @@ options:
         is paused all the same and nobody new gets in.
     type: int
     default: 10
+  drop_stuck:
+    description:
+      - With V(resumed), end all connections of a pool in which transactions still go on at a server to which it leads
+        no more. At one that is gone they would never end, and take up the pool's connections meanwhile.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Says which pools would be paused or opened.
@@ -94,17 +100,19 @@ OPTIONS = {
     "state": {"type": "str", "required": True, "choices": ["paused", "resumed"]},
     "lead_to": {"type": "list", "elements": "str", "required": True},
     "limit": {"type": "int", "default": 10},
+    "drop_stuck": {"type": "bool", "default": False},
 }
 
 
 def main() -> None:
     # Where PgBouncer is not, nor need its driver be.
     with Module(OPTIONS, driver=False) as module:
-        state, addresses = module.params["state"], module.params["lead_to"]
+        state, addresses, drop = (module.params[name] for name in ("state", "lead_to", "drop_stuck"))
         if module.check_mode:
-            module.report(**result(foreseen(state, addresses), ()))
+            module.report(**result(foreseen(state, addresses, drop_stuck=drop), ()))
         else:
-            module.report(**result(*brought_about(state, addresses, float(module.params["limit"]))))
+            limit = float(module.params["limit"])
+            module.report(**result(*brought_about(state, addresses, limit, drop_stuck=drop)))
 
 
 if __name__ == "__main__":

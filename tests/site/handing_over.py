@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from lab import networks
 from tests.site.acknowledged import Writers
@@ -14,11 +15,11 @@ NOTE = "/var/lib/runbook.postgres/switchover-15-main.json"
 SIGNAL = "/var/lib/postgresql/15/main/standby.signal"
 
 
-def built(directory: Path, prefix: str, first_address: int) -> Site:
-    """Three servers and a pooler, with a table for what clients write."""
+def built(directory: Path, prefix: str, first_address: int, **variables: Any) -> Site:
+    """Three servers and a pooler, with a table for what clients write; `variables` are the cluster's beside others."""
     names = [f"{prefix}-{which}" for which in ("pg1", "pg2", "pg3", "pool1")]
     nodes = booted(names, first_address, bare=False)
-    site = Site(directory, nodes, dict(VARIABLES), names[:3], names[3], first_address)
+    site = Site(directory, nodes, {**VARIABLES, **variables}, names[:3], names[3], first_address)
     site.write()
     done = site.play()
     assert done.returncode == 0, done.failures or done.output

@@ -24,6 +24,15 @@ OF_PLAYBOOKS = frozenset(
         "backup_verify_id",
         "backup_verify_identity",
         "backup_verify_max_age",
+        "failover_allow_data_loss",
+        "failover_claim_seconds",
+        "failover_force",
+        "failover_max_lag_bytes",
+        "failover_of",
+        "failover_pause_limit",
+        "failover_timeline",
+        "failover_to",
+        "failover_without_synchronous",
         "schedule_hosts",
     }
 )

@@ -44,6 +44,8 @@ class Decision:
     evidence: tuple[str, ...] = ()
     # What is acknowledged and may be missing then; None where nobody can tell.
     loss_bytes: int | None = 0
+    # Up to where the candidate has the cluster's WAL.
+    reached: str | None = None
     # Whether commits wait for a standby until the old primary, or another one, follows.
     commits_wait: bool = False
 
@@ -59,6 +61,7 @@ class Decision:
             "refusals": [vars(each) for each in self.refusals],
             "evidence": list(self.evidence),
             "loss_bytes": self.loss_bytes,
+            "reached": self.reached,
             "commits_wait": self.commits_wait,
         }
 

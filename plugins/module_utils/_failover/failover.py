@@ -13,6 +13,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._failover import 
     ancestry,
     candidate,
     checks,
+    confirming,
     ranking,
     suspects,
 )
@@ -40,6 +41,8 @@ class Wish:
     promoting: bool = False
     max_lag_bytes: int = 16 * 1024 * 1024
     allow_data_loss: bool = False
+    # Commits wait for no standby for as long as too few are there.
+    without_synchronous: bool = False
     # Little room and few slots, which lose nothing.
     force: bool = False
 
@@ -102,13 +105,16 @@ def _goes_on(primary: Node, seen: Snapshot, wish: Wish) -> Decision:
     if refusals:
         return Decision(primary=primary.name, refusals=tuple(refusals))
     siblings, poolers = _followers(primary, seen)
+    waits = confirming.short(primary, siblings)
+    takes_writes = f"{primary.name} takes writes on timeline {primary.told('timeline')}; nobody is promoted."
     return Decision(
         primary.name,
         primary.name,
         tuple(each.name for each in siblings),
         tuple(poolers),
-        steps=tuple(_after(primary, siblings, poolers)),
-        evidence=(f"{primary.name} takes writes on timeline {primary.told('timeline')}; nobody is promoted.",),
+        steps=tuple(_after(primary, siblings, poolers, until=waits if wish.without_synchronous else "")),
+        evidence=(takes_writes, *confirming.told(primary, waits, accepted=wish.without_synchronous)),
+        commits_wait=bool(waits) and not wish.without_synchronous,
     )
 
 
@@ -138,26 +144,35 @@ def _against(node: Node, seen: Snapshot, wish: Wish, timeline: int) -> Iterator[
     if not astray:
         found = ranking.loss(node, seen, timeline, wish.synchronous)
         yield from ranking.is_bearable(node, found, wish.max_lag_bytes, allow_data_loss=wish.allow_data_loss)
+        if not wish.without_synchronous:
+            yield from confirming.are_there(node, _siblings(node, seen, timeline))
 
 
 def _decided(chosen: Node, seen: Snapshot, wish: Wish, timeline: int) -> Decision:
     siblings, poolers = _followers(chosen, seen)
     fence = [each.name for each in suspects.suspects(seen) if each.name not in wish.fenced]
+    waits = confirming.short(chosen, _siblings(chosen, seen, timeline))
     return Decision(
         chosen.name,
         _old(seen),
         tuple(each.name for each in siblings),
         tuple(poolers),
         tuple(fence),
-        (*_before(chosen, fence, poolers), *_after(chosen, siblings, poolers)),
-        evidence=tuple(_evidence(chosen, seen, wish, timeline)),
+        (*_before(chosen, fence, poolers), *_after(chosen, siblings, poolers, until=waits)),
+        evidence=(*_evidence(chosen, seen, wish, timeline), *confirming.told(chosen, waits, accepted=True)),
         loss_bytes=ranking.loss(chosen, seen, timeline, wish.synchronous).known,
+        reached=chosen.branch.lsn if chosen.branch else None,
     )
 
 
 def _followers(chosen: Node, seen: Snapshot) -> tuple[list[Node], list[str]]:
     siblings = [each for each in seen.nodes if each.standby and each.name != chosen.name]
     return siblings, [each.name for each in seen.poolers if not each.reason]
+
+
+def _siblings(chosen: Node, seen: Snapshot, timeline: int) -> list[Node]:
+    """Those that can follow it as they are."""
+    return [each for each in _followers(chosen, seen)[0] if ancestry.on(each, timeline)]
 
 
 def _before(chosen: Node, fence: list[str], poolers: list[str]) -> Iterator[Step]:
@@ -168,7 +183,9 @@ def _before(chosen: Node, fence: list[str], poolers: list[str]) -> Iterator[Step
     yield Step("promote", chosen.name, f"promote {chosen.name}")
 
 
-def _after(chosen: Node, siblings: list[Node], poolers: list[str]) -> Iterator[Step]:
+def _after(chosen: Node, siblings: list[Node], poolers: list[str], *, until: str = "") -> Iterator[Step]:
+    if until:
+        yield Step("synchronous", chosen.name, f"have commits on {chosen.name} wait for no standby, {until}")
     for name in poolers:
         yield Step("repoint", name, f"lead {name} to {chosen.name} and let its clients go on")
     for each in siblings:

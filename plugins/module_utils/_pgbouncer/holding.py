@@ -20,6 +20,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.consol
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.host import Host, alive, read_host
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.layout import Process
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.pausing import (
+    Drop,
     Held,
     Pause,
     Pool,
@@ -74,8 +75,14 @@ def look() -> Pooler:
 def _pools(pooler: Pooler, process: Process) -> list[Pool]:
     with pooler.at(process.number) as session:
         rows = session.fetch("SHOW DATABASES")
+        # What is to be closed and still at work: its pool was led elsewhere meanwhile.
+        at_work = [
+            row["database"]
+            for row in session.fetch("SHOW SERVERS")
+            if row["state"] == "active" and str(row["close_needed"]) == "1"
+        ]
     return [
-        Pool(process.number, row["name"], _hosts(row["host"]), str(row["paused"]) == "1")
+        Pool(process.number, row["name"], _hosts(row["host"]), str(row["paused"]) == "1", at_work.count(row["name"]))
         for row in rows
         if row["name"] != "pgbouncer"
     ]
@@ -85,20 +92,23 @@ def _hosts(told: str | None) -> tuple[str, ...]:
     return tuple(each.strip() for each in (told or "").split(",") if each.strip())
 
 
-def foreseen(state: str, addresses: Sequence[str]) -> Plan:
+def foreseen(state: str, addresses: Sequence[str], *, drop_stuck: bool = False) -> Plan:
     pooler = look()
     if state == "paused":
         return plan_pause(pooler.pools, addresses)
-    return plan_resume(pooler.pools, addresses, pooler.held)
+    return plan_resume(pooler.pools, addresses, pooler.held, drop_stuck=drop_stuck)
 
 
-def brought_about(state: str, addresses: Sequence[str], seconds: float) -> tuple[Plan, list[str]]:
+def brought_about(
+    state: str, addresses: Sequence[str], seconds: float, *, drop_stuck: bool = False
+) -> tuple[Plan, list[str]]:
     """The plan that was carried out, and what is to be said about it."""
     with alone("pgbouncer-pools", _LOCK_SECONDS):
         pooler = look()
         if state == "resumed":
-            plan = plan_resume(pooler.pools, addresses, pooler.held)
-            _resume(pooler, plan.changes)
+            plan = plan_resume(pooler.pools, addresses, pooler.held, drop_stuck=drop_stuck)
+            _drop(pooler, [step for step in plan.changes if isinstance(step, Drop)])
+            _resume(pooler, [step for step in plan.changes if isinstance(step, Resume)])
             _note(still_held(pooler.held, addresses))
             return plan, []
         plan = plan_pause(pooler.pools, addresses)
@@ -138,6 +148,13 @@ def _pause(pooler: Pooler, steps: Sequence[Pause], deadline: Deadline) -> list[s
         for each in sorted(whole)
     ]
     return warnings
+
+
+def _drop(pooler: Pooler, steps: Sequence[Drop]) -> None:
+    """What this does not end is no reason to have the others wait on."""
+    for step in steps:
+        with contextlib.suppress(Problem):
+            _command(pooler, "KILL {name}", step.pool, 5.0)
 
 
 def _resume(pooler: Pooler, steps: Sequence[Resume]) -> None:

@@ -25,6 +25,8 @@ class Pool:
     name: str
     hosts: tuple[str, ...]
     paused: bool = False
+    # Transactions that go on at a server to which it leads no more.
+    stuck: int = 0
 
     @property
     def title(self) -> str:
@@ -58,18 +60,33 @@ class Resume:
         return f"resume {self.pool.title}"
 
 
+@dataclass(frozen=True)
+class Drop:
+    """Its clients are told that their connection is gone, all of them: PgBouncer ends no single one."""
+
+    pool: Pool
+
+    @property
+    def sentence(self) -> str:
+        return f"end {self.pool.stuck} transactions of {self.pool.title} at a server to which it leads no more"
+
+
 def plan_pause(pools: Sequence[Pool], addresses: Sequence[str]) -> Plan:
     """Those that lead to one of these hosts wait, as do their clients."""
     return _plan(pools, [Pause(each) for each in pools if not each.paused and set(each.hosts) & set(addresses)])
 
 
-def plan_resume(pools: Sequence[Pool], addresses: Sequence[str], held: Sequence[Held]) -> Plan:
+def plan_resume(
+    pools: Sequence[Pool], addresses: Sequence[str], held: Sequence[Held], *, drop_stuck: bool = False
+) -> Plan:
     """Those that we paused for one of these hosts go on, wherever they lead to by now."""
     ours = {(each.process, each.name) for each in held if set(each.hosts) & set(addresses)}
-    return _plan(pools, [Resume(each) for each in pools if each.paused and (each.process, each.name) in ours])
+    open_again = [each for each in pools if each.paused and (each.process, each.name) in ours]
+    drops = [Drop(each) for each in open_again if drop_stuck and each.stuck]
+    return _plan(pools, [*drops, *(Resume(each) for each in open_again)])
 
 
-def _plan(pools: Sequence[Pool], steps: Sequence[Pause | Resume]) -> Plan:
+def _plan(pools: Sequence[Pool], steps: Sequence[Pause | Resume | Drop]) -> Plan:
     turned = {each.pool for each in steps}
     before = [_line(each, paused=each.paused) for each in pools]
     after = [_line(each, paused=each.paused != (each in turned)) for each in pools]

@@ -75,13 +75,13 @@ def test_from_a_topology_to_a_failover_in_the_words_of_a_command_line() -> None:
     refused = FAILOVER(cluster, decided, allow_data_loss="false", force="true")
     assert [each["code"] for each in refused["refusals"]] == ["loss_unknown"]
     assert (refused["candidate"], refused["steps"], refused["fence"]) == (None, [], ["a"])
-    reached = FAILOVER(cluster, decided, witnesses={"a": {"pool1": "yes"}}, allow_data_loss=True)
+    reached = FAILOVER(cluster, decided, witnesses={"pool1": {"a": "yes"}}, allow_data_loss=True)
     assert [each["code"] for each in reached["refusals"]] == ["witness_reaches"]
     done = FAILOVER(cluster, decided, to="", timeline="1", fenced="a", promoting="yes", allow_data_loss="yes")
     assert (done["primary"], done["candidate"], done["fence"], done["loss_bytes"]) == ("a", "b", [], None)
     # What is neither yes nor no is no proof that nobody reaches it.
     with pytest.raises(AnsibleFilterError, match="yes or no as such"):
-        FAILOVER(cluster, decided, witnesses={"a": {"pool1": "perhaps"}})
+        FAILOVER(cluster, decided, witnesses={"pool1": {"a": "perhaps"}})
 
 
 @pytest.mark.parametrize("given", [None, 5, {}, {"nodes": {"a": "x"}}])

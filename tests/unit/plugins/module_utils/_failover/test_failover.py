@@ -14,6 +14,8 @@ from tests.unit.plugins.module_utils._failover.clusters import primary, seen, st
 Nodes = dict[str, Any]
 
 LOSSY = Wish(allow_data_loss=True)
+# Nobody is left for whom commits could wait.
+ALONE = Wish(without_synchronous=True)
 CONFIRMED: Nodes = {"settings": {"synchronous_standby_names": 'ANY 1 ("a", "b", "c")'}}
 BOTH: Nodes = {"settings": {"synchronous_standby_names": 'ANY 2 ("a", "b", "c")'}}
 STRANGERS: Nodes = {"settings": {"synchronous_standby_names": "x, y"}}
@@ -36,16 +38,16 @@ FED = streaming(upstream={"host": "b", "port": 5432, "status": "streaming"})
 MAYBE_MORE = standby(receive_lsn=None, awaits_wal=False, **CONFIRMED)
 
 PROMOTED: list[tuple[str, Nodes, Wish, str, int | None]] = [
-    ("it was the only one that confirmed commits", {"a": None, "b": PAIR}, Wish(), "b", 0),
+    ("it was the only one that confirmed commits", {"a": None, "b": PAIR}, ALONE, "b", 0),
     ("the most advanced of those", {"a": None, "b": SYNC, "c": SYNC_AHEAD}, Wish(), "c", 0),
     (
         "two of three confirm and both are there",
         {"a": None, "b": standby(**BOTH), "c": standby(**BOTH)},
-        Wish(),
+        ALONE,
         "b",
         0,
     ),
-    ("two of three confirm and one is there", {"a": None, "b": standby(**BOTH), "c": None}, Wish(), "b", 0),
+    ("two of three confirm and one is there", {"a": None, "b": standby(**BOTH), "c": None}, ALONE, "b", 0),
     ("the primary stopped in order", {"a": STOPPED, "b": standby()}, Wish(), "b", 0),
     ("the primary crashed, and a loss is accepted", {"a": CRASHED, "b": standby()}, LOSSY, "b", None),
     ("nobody confirmed, and a loss is accepted", {"a": None, "b": standby(), "c": AHEAD}, LOSSY, "c", None),
@@ -122,11 +124,11 @@ REFUSED: list[tuple[str, Nodes, Wish, str]] = [
     ),
     ("nobody confirmed", {"a": None, "b": standby()}, Wish(force=True), "loss_unknown"),
     ("the primary crashed", {"a": CRASHED, "b": standby()}, Wish(), "loss_unknown"),
-    ("who confirmed may be missing", {"a": None, "b": SYNC, "c": None}, Wish(), "confirming_standby_unseen"),
+    ("who confirmed may be missing", {"a": None, "b": SYNC, "c": None}, ALONE, "confirming_standby_unseen"),
     (
         "who confirmed is stopped",
         {"a": None, "b": SYNC, "c": stopped("standby")},
-        Wish(force=True),
+        replace(ALONE, force=True),
         "confirming_standby_unseen",
     ),
     (
@@ -138,10 +140,10 @@ REFUSED: list[tuple[str, Nodes, Wish, str]] = [
     (
         "who confirmed went another way",
         {"a": None, "b": SYNC, "c": standby(timeline=2, history=fork(1, "0/6000000"), **CONFIRMED)},
-        Wish(timeline=1),
+        replace(ALONE, timeline=1),
         "confirming_standby_unseen dead_branch",
     ),
-    ("who confirmed is in no inventory", {"a": None, "b": standby(**STRANGERS)}, Wish(), "confirming_standby_unseen"),
+    ("who confirmed is in no inventory", {"a": None, "b": standby(**STRANGERS)}, ALONE, "confirming_standby_unseen"),
     ("another has more", {"a": None, "b": SYNC, "c": SYNC_AHEAD}, Wish("b"), "data_loss"),
     ("another has much more", {"a": None, "b": standby(), "c": FAR_AHEAD}, replace(LOSSY, to="b"), "lag_over_limit"),
     (
@@ -160,6 +162,13 @@ REFUSED: list[tuple[str, Nodes, Wish, str]] = [
         {"a": None, "b": standby(), "c": None},
         replace(LOSSY, promoting=True, fenced=frozenset("a")),
         "not_fenced",
+    ),
+    ("nobody is left to confirm", {"a": None, "b": PAIR}, Wish(force=True), "commits_would_wait"),
+    (
+        "who would confirm cannot follow",
+        {"a": STOPPED, "b": SYNC, "c": stopped("standby")},
+        LOSSY,
+        "commits_would_wait",
     ),
     ("it cannot be looked at", {"a": None, "b": PAIR}, Wish("a"), "candidate_unseen"),
     ("nobody is a standby", {"a": STOPPED, "b": bare()}, LOSSY, "no_candidate"),
@@ -205,7 +214,7 @@ def test_the_order_of_the_steps() -> None:
 
 
 def test_a_fence_that_is_proven_is_not_put_up_again() -> None:
-    decision = plan(seen({"a": None, "b": PAIR}), Wish(fenced=frozenset("a"), promoting=True))
+    decision = plan(seen({"a": None, "b": PAIR}), replace(ALONE, fenced=frozenset("a"), promoting=True))
     assert (decision.candidate, decision.fence) == ("b", ())
     assert "fence" not in [each.step for each in decision.steps]
 
@@ -239,3 +248,23 @@ def test_what_the_inventory_says_of_commits_counts_as_well() -> None:
     assert [each.code for each in decision.refusals] == ["loss_unknown"]
     missing = plan(found, Wish(synchronous="ANY 1 (b, z)"))
     assert [each.code for each in missing.refusals] == ["confirming_standby_unseen"]
+
+
+def test_commits_wait_for_nobody_where_that_is_said_and_that_is_told() -> None:
+    decision = plan(seen({"a": None, "b": PAIR}, {"p": bare()}), ALONE)
+    steps = [each.step for each in decision.steps]
+    # Before clients are there.
+    assert steps.index("promote") < steps.index("synchronous") < steps.index("repoint")
+    assert "Commits on b wait for no standby, since 0 of the 1" in " ".join(decision.evidence)
+    enough = plan(seen({"a": None, "b": SYNC, "c": SYNC}), ALONE)
+    assert "synchronous" not in [each.step for each in enough.steps]
+
+
+@pytest.mark.parametrize(("wish", "waits"), [(Wish(), True), (ALONE, False)])
+def test_where_commits_wait_already_it_is_told_and_changed_where_that_is_said(wish: Wish, waits: bool) -> None:
+    alone = primary(settings={"synchronous_standby_names": 'ANY 1 ("a", "b")'})
+    decision = plan(seen({"a": None, "b": alone}), wish)
+    assert decision.refusals == ()
+    assert decision.commits_wait is waits
+    assert ("synchronous" in [each.step for each in decision.steps]) is not waits
+    assert "since 0 of the 1 standbys are there" in " ".join(decision.evidence)

@@ -114,6 +114,7 @@ WISHES = st.builds(
     promoting=st.booleans(),
     max_lag_bytes=st.sampled_from([2**40, 2**40, 2**40, 0x100, 0]),
     allow_data_loss=st.booleans(),
+    without_synchronous=st.booleans(),
     force=st.booleans(),
 )
 

@@ -68,6 +68,19 @@ def test_what_was_resumed_meanwhile_is_left() -> None:
     assert not plan_resume(ALL, CLUSTER, held(SHOP)).changed
 
 
+def test_what_hangs_where_a_pool_leads_no_more_is_ended_before_it_goes_on_where_that_is_wanted() -> None:
+    moved = Pool(0, "shop", ("10.0.0.7",), paused=True, stuck=3)
+    dropped = plan_resume([moved, paused(READ)], CLUSTER, held(SHOP, READ), drop_stuck=True)
+    assert [step.sentence for step in dropped.changes] == [
+        "end 3 transactions of shop at a server to which it leads no more",
+        "resume shop",
+        "resume shop_ro",
+    ]
+    assert [step.sentence for step in plan_resume([moved], CLUSTER, held(SHOP)).changes] == ["resume shop"]
+    # One that somebody else paused is theirs.
+    assert not plan_resume([moved], CLUSTER, (), drop_stuck=True).changed
+
+
 def test_the_note_is_read_as_it_was_written() -> None:
     mine = held(SHOP, Pool(2, 'it\'s "odd" ü', ("a", "b")))
     assert read(written(mine)) == mine
