@@ -20,14 +20,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Callable
 
+from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 
 # A program that writes files of its own writes them for their owner, unless it is known to do so for others.
 OWNER_ONLY = 0o077
 # Most that is looked at in one go of what a program says on the way.
 MOST_WORDS = 1 << 20
+# How often something else is done while a program is waited for, in seconds.
+_NOW_AND_THEN = 0.25
 
 
 class ProgramFailed(Problem):
@@ -159,10 +162,15 @@ class Program:
         whole = data[: data.rfind(b"\n") + 1]
         return whole.decode(errors="replace"), position + len(whole)
 
-    def finish(self, seconds: float) -> None:
-        """Wait for its end; anything but success is raised with the program's last words."""
+    def finish(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> None:
+        """Wait for its end, doing that now and then; anything but success is raised with the program's last words."""
+        deadline = Deadline(seconds)
         try:
-            code = self._process.wait(seconds)
+            while meanwhile is not None and not self.over_within(min(_NOW_AND_THEN, deadline.remaining())):
+                meanwhile()
+                if deadline.passed():
+                    break
+            code = self._process.wait(deadline.remaining())
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()

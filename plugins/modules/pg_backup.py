@@ -252,8 +252,9 @@ attributes:
 notes:
   - C(psycopg2) is needed for O(method=logical) only.
   - One run at a time writes backups of a database to a directory; a second one is refused.
-  - While a run is at work the file C(.<id>.progress.json) in O(destination) says once in a second how far it is;
-    M(runbook.postgres.pg_backup_info) returns it.
+  - While a run is at work a file that its owner alone reads says once in a second how far it is, and
+    M(runbook.postgres.pg_backup_info) returns that. It is C(.<id>.progress.json) in O(destination), and for
+    O(method=physical) C(/var/lib/runbook-postgres/.backup-<stanza>-<repository>.progress.json).
 seealso:
   - module: runbook.postgres.pg_backup_info
 """

@@ -66,6 +66,17 @@ EXAMPLES = r"""
     stanza: orders
   become: true
 
+- name: See how far the restore is that another job has begun
+  runbook.postgres.pg_backup_info:
+    destination: /var/lib/postgresql/backups
+  become: true
+  become_user: postgres
+  register: now
+
+- name: Tell it
+  ansible.builtin.debug:
+    msg: "{{ now.running | map('string') | list }}"
+
 - name: There is one of today without a problem
   ansible.builtin.assert:
     that: >-
@@ -198,12 +209,95 @@ broken:
       returned: always
 running:
   description:
-    - What is under way, as it says of itself once in a second.
+    - What is under way, as it says of itself once in a second, backups, verifications, restores, recoveries and drills.
+    - Those with O(destination) say so there, those with O(stanza) on the host that they run on. A physical backup that
+      is not of M(runbook.postgres.pg_backup) is told by pgBackRest on the host that it runs on, with what its version
+      tells; nothing is made up for the rest.
   returned: always
   type: list
   elements: dict
+  contains:
+    id:
+      description: Of the backup; null for a physical one that is being taken, which has its name at the end.
+      type: str
+      returned: always
+    work:
+      description: V(backup), V(verification), V(fetch), V(restore), V(recovery) or V(drill).
+      type: str
+      returned: always
+    method:
+      description: V(logical) or V(physical).
+      type: str
+      returned: always
+    kind:
+      description: As that of a backup; null where nobody tells.
+      type: str
+      returned: always
+    database:
+      description: Whose backup it is.
+      type: str
+      returned: of a logical one
+    stanza:
+      description: Whose backup it is.
+      type: str
+      returned: of a physical one
+    repository:
+      description: Where a backup that is being taken goes.
+      type: int
+      returned: of a physical backup by M(runbook.postgres.pg_backup)
+    instance:
+      description: What is recovered.
+      type: str
+      returned: of a recovery
+    target:
+      description: The database that is restored, or the point that is recovered to.
+      type: str
+      returned: of a restore and a recovery
+    phase:
+      description:
+        - What is being done, such as V(count), V(dump), V(checksum), V(backup), V(fetch), V(restore), V(replay),
+          V(define), V(load), V(indexes), V(analyze), V(check) or V(prove).
+        - Null where something has pgBackRest's lock and it does not say what.
+      type: str
+      returned: always
+    percent:
+      description:
+        - How much of the phase is done; null where that is not known. It is 100 never, since it is not over.
+        - A dump is measured by the bytes of its tables, a physical backup or restore by those of its files, a load by
+          the size that the database had when it was backed up, or by rows where single tables are restored whose rows
+          the backup has counted, and a replay by positions, or by time where that is the target.
+      type: float
+      returned: always
+    bytes:
+      description: Done in this phase; null where that is not known.
+      type: int
+      returned: always
+    bytes_per_second:
+      description: Since the phase began.
+      type: int
+      returned: always
+    seconds_left:
+      description: Of the phase at that rate.
+      type: int
+      returned: always
+    seconds:
+      description: Since the run began.
+      type: float
+      returned: always
+    updated:
+      description: When it said so, in UTC. A phase without a measure may say so once.
+      type: str
+      returned: always
+    process:
+      description: The run's own on its host.
+      type: int
+      returned: always
   sample:
     - id: orders-all-20260901T020004Z-0a1b2c
+      work: backup
+      method: logical
+      kind: all
+      database: orders
       phase: dump
       percent: 41.5
       bytes: 8912773120

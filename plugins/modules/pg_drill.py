@@ -195,6 +195,9 @@ attributes:
 notes:
   - Run it as root, with C(become=true). The programs of PostgreSQL and pgBackRest are run as the system user postgres.
   - C(psycopg2) is needed for O(logical) only.
+  - While a run is at work C(/var/lib/runbook-postgres/.drill-<version>.progress.json) says once in a second how far it
+    is, for root alone; M(runbook.postgres.pg_backup_info) returns that for O(stanza). Of a logical backup's restore it
+    is told where that backup is.
 seealso:
   - module: runbook.postgres.pg_recover
     description: The same recovery when it is meant.

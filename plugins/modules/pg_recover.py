@@ -166,6 +166,8 @@ notes:
     since those of the present data stay where they are.
   - A recovery that ran to its end is written down in C(/var/lib/runbook-postgres), and is not done a second time unless
     O(again=true).
+  - While a run is at work C(/var/lib/runbook-postgres/.recovery-<version>-<instance>.progress.json) says once in a
+    second how far it is, for root alone; M(runbook.postgres.pg_backup_info) returns that for O(stanza).
 seealso:
   - module: runbook.postgres.pg_standby
     description: Standbys of a recovered cluster are cloned again.

@@ -214,6 +214,8 @@ notes:
     host.
   - Replication slots and subscriptions belong to a database and stay with the one that is kept. A restored database has
     none, since its subscriptions would take the slots of those that were backed up.
+  - While a run is at work the file C(.restore-<target>-<mark>.progress.json) in O(repository) says once in a second how
+    far it is, for its owner alone; M(runbook.postgres.pg_backup_info) returns that.
 seealso:
   - module: runbook.postgres.pg_backup
   - module: runbook.postgres.pg_partition_restore

@@ -109,6 +109,11 @@ LONG_TESTS = {
         "test_what_pgbouncer_refuses_changes_nothing",
         "test_where_no_pgbouncer_runs_nobody_is_held_back",
     ),
+    "test_progress": (
+        "test_a_restore_of_single_tables",
+        "test_a_physical_backup_that_is_not_ours_tells_what_its_release_can",
+        "test_what_a_killed_run_left_is_nothing_that_runs_and_goes_with_the_next",
+    ),
     "test_recover": (
         "test_a_missing_file_of_wal_is_not_taken_for_the_end",
         "test_a_run_that_ends_anywhere_is_finished_by_the_next",
@@ -171,6 +176,7 @@ ON_ONE_RELEASE = (
     "test_objects",
     "test_partition_function",
     "test_pgbouncer",
+    "test_progress",
     "test_promote",
     "test_recover",
     "test_rejoin",

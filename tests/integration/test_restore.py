@@ -95,7 +95,7 @@ def test_what_was_written_to_an_empty_database_meanwhile_is_not_lost(stage: Stag
     stage.back_up("shop")
     stage.psql("DROP DATABASE shop")
     stage.psql("CREATE DATABASE shop")
-    meanwhile = inside.Interrupt(("._backup.restore.whole:analyze",))
+    meanwhile = inside.Interrupt(("._backup.restore.loading:Archive.analyze",))
     with inside.held(stage.node, "pg_restore", stage.arguments(), meanwhile) as run:
         stage.psql("CREATE TABLE mine AS SELECT 7 AS n", "shop")
     told = run.finish().failure
@@ -147,7 +147,7 @@ def test_what_is_dropped_took_no_writes_since_its_backup(stage: Stage) -> None:
     stage.psql(LATER, "shop")
     dropped: dict[str, Any] = {"replace": True, "replaced": "drop"}
     assert "would be in no backup" in stage.restore(**dropped).failure
-    during = inside.Interrupt(("._backup.restore.whole:analyze",))
+    during = inside.Interrupt(("._backup.restore.loading:Archive.analyze",))
     arguments = stage.arguments(**dropped, keep_out="during_restore")
     with inside.held(stage.node, "pg_restore", arguments, during) as run:
         assert stage.psql(OF_ITSELF.replace("{name}", "shop")) == "0|t|f|ours"
@@ -270,7 +270,7 @@ def test_of_several_clusters_in_one_directory_the_own_latest_is_restored(stage: 
 def test_two_into_one_target_are_one(stage: Stage, login_db: str) -> None:
     """Also when they ask from different databases."""
     stage.back_up("shop")
-    during = inside.Interrupt(("._backup.restore.whole:analyze",))
+    during = inside.Interrupt(("._backup.restore.loading:Archive.analyze",))
     with inside.held(stage.node, "pg_restore", stage.arguments(target="shop2"), during) as run:
         told = stage.restore(target="shop2", login_db=login_db).failure
         assert "Another run restores into shop2 now" in told
@@ -286,7 +286,7 @@ def test_no_subscription_is_restored_nor_in_the_way(stage: Stage, how: str) -> N
     try:
         backup = stage.back_up("shop", format=how, verify="restore")
         assert not [name for name in stage.databases() if name.startswith("runbook_")]
-        analyze = inside.Interrupt(("._backup.restore.whole:analyze",))
+        analyze = inside.Interrupt(("._backup.restore.loading:Archive.analyze",))
         assert stage.restore(target="shop2", die=analyze).killed
         assert stage.restore(target="shop2", **WRONG).failure.endswith("shop2 is as it was.")
         assert [name for name in stage.databases() if name.startswith("shop")] == ["shop"]
@@ -339,7 +339,7 @@ def test_a_password_is_nowhere_to_be_seen(stage: Stage, installed: Server) -> No
     stage.back_up("shop")
     password = installed.primary.password
     login = {"login_host": "127.0.0.1", "login_unix_socket": "", "login_password": password}
-    during = inside.Interrupt(("._backup.restore.whole:analyze",))
+    during = inside.Interrupt(("._backup.restore.loading:Archive.analyze",))
     with inside.held(stage.node, "pg_restore", stage.arguments(target="shop2", **login), during) as run:
         look = (
             "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; find /tmp -type f | xargs cat"

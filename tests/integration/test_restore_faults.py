@@ -27,7 +27,7 @@ def stage(installed: Server) -> Stage:
 
 KILLS = {
     "right after it was made": (".databases:Databases.hide", 1),
-    "while it is filled": (".whole:analyze", 1),
+    "while it is filled": (".loading:Archive.analyze", 1),
     "when it was checked": (".whole:swap", 1),
     "when the target is closed": (".databases:Databases.end_sessions", 1),
 }

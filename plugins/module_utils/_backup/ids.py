@@ -19,8 +19,11 @@ def is_id(name: str) -> bool:
 
 def new_id(database: str, content: str, now: datetime, random: str) -> str:
     """Reads well, sorts by time, and is safe in any file system whatever the database is called."""
-    readable = re.sub(r"[^A-Za-z0-9_]+", "-", database).strip("-")[:80]
-    return f"{readable or 'database'}-{content}-{now.strftime('%Y%m%dT%H%M%SZ')}-{random}"
+    return f"{readable(database)}-{content}-{now.strftime('%Y%m%dT%H%M%SZ')}-{random}"
+
+
+def readable(database: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "-", database).strip("-")[:80] or "database"
 
 
 def follows(name: str, other: str) -> bool:

@@ -6,16 +6,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import PROGRESS
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, Repository
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import told_in
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ def logical(place: Path, *, checksum: bool) -> Listing:
     return Listing(
         [_entry(each, checksum) for each in repository.backups()],
         [{"path": str(each.directory), "problem": each.problem} for each in repository.broken()],
-        _running(place),
+        told_in(place),
     )
 
 
@@ -41,16 +39,6 @@ def _entry(backup: Backup, checksum: bool) -> Entry:
         known = set(entry.problems)
         entry = replace(entry, problems=(*entry.problems, *(each for each in backup.damage() if each not in known)))
     return entry
-
-
-def _running(place: Path) -> list[dict[str, Any]]:
-    """What runs say of themselves; one that was killed says nothing more, which its time tells."""
-    found = []
-    with contextlib.suppress(OSError):
-        for path in sorted(place.glob(f".*{PROGRESS}")):
-            with contextlib.suppress(OSError, ValueError):
-                found.append(dict(json.loads(path.read_text(encoding="utf-8"))))
-    return found
 
 
 def joined(one: Listing, other: Listing) -> Listing:

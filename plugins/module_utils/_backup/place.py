@@ -15,15 +15,28 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LOGICAL
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._orphans import end_orphans
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import ENDING, Progress
 
-PARTIAL, REMOVING, PROGRESS = ".partial", ".removing", ".progress.json"
+PARTIAL, REMOVING = ".partial", ".removing"
+# What is done about a backup, as its progress tells.
+BACKUP, VERIFICATION, FETCH, RESTORE = "backup", "verification", "fetch", "restore"
 
 
 def partial_directory(place: Path, name: str) -> Path:
     return place / f".{name}{PARTIAL}"
+
+
+def of_backup(place: Path, name: str, work: str, kind: str, database: str) -> Progress:
+    """Who holds the lock of the database tells here how far it is; what a killed one left is a leftover."""
+    return Progress(place / f".{name}{ENDING}", **about(name, work, kind, database))
+
+
+def about(name: str, work: str, kind: str, database: str) -> dict[str, str]:
+    return {"id": name, "work": work, "method": LOGICAL, "kind": kind, "database": database}
 
 
 @contextlib.contextmanager
@@ -86,7 +99,7 @@ def busy(place: Path, readable: str) -> bool:
 
 def leftovers(place: Path, readable: str) -> list[Path]:
     """What a run that was killed left of backups with such names; nobody else writes them while we hold the lock."""
-    endings = "|".join(map(re.escape, (PARTIAL, REMOVING, PROGRESS, f"{PROGRESS}.new")))
+    endings = "|".join(map(re.escape, (PARTIAL, REMOVING, ENDING, f"{ENDING}.new")))
     pattern = re.compile(rf"\.{re.escape(readable)}-[a-z]+-\d{{8}}T\d{{6}}Z-[0-9a-f]{{6}}({endings})")
     try:
         return sorted(each for each in place.iterdir() if pattern.fullmatch(each.name))

@@ -15,11 +15,13 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, account, run
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import SUPERUSER
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.said import LEVEL, Said
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 
 PROGRAM = "pgbackrest"
 # Since this version it talks TLS to other hosts, and its verify can be relied on.
@@ -40,6 +42,7 @@ _NEXT = {
     CRYPTO: "look whether the passphrase is that of this repository",
     101: "look whether that service is up and takes the key",
 }
+_DETAIL = re.compile(rb"P\d+ DETAIL: ")
 _LEVEL = re.compile(r"^(?:P\d\d +)?(ERROR|WARN|INFO|ASSERT|HINT): +(?:\[(\d{3})\]: )?(.*)$")
 
 
@@ -64,6 +67,11 @@ class PgBackRest:
         argv = [_path(), command, f"--stanza={self.stanza}", "--no-log-timestamp", "--log-level-stderr=off"]
         argv += [f"--log-level-console={log}", *arguments]
         return _printed(argv, self.seconds if seconds is None else seconds)
+
+    def watched(self, command: str, *arguments: str, progress: Progress) -> str:
+        """What it printed at level info; how far it is, `progress` is told meanwhile."""
+        argv = [_path(), command, f"--stanza={self.stanza}", "--no-log-timestamp", "--log-level-stderr=off"]
+        return _printed([*argv, f"--log-level-console={LEVEL}", *arguments], self.seconds, progress)
 
     def json(self, command: str, *arguments: str, seconds: float | None = None) -> Any:
         """What it printed, as its own machine-readable output."""
@@ -95,7 +103,7 @@ def _path() -> str:
     return path
 
 
-def _printed(argv: Sequence[str], seconds: float) -> str:
+def _printed(argv: Sequence[str], seconds: float, progress: Progress | None = None) -> str:
     command = argv[1]
     # What anybody set for pgBackRest or libpq in our environment must not lead it elsewhere.
     others = {name: None for name in os.environ if name.startswith("PG")}
@@ -106,15 +114,20 @@ def _printed(argv: Sequence[str], seconds: float) -> str:
         )
         ends.callback(program.end)
         try:
-            program.finish(seconds)
+            watch = None if progress is None else progress.watch(command, Said(printed.fileno()).measure)
+            program.finish(seconds, watch)
         except ProgramFailed as error:
-            printed.seek(0)
-            text = printed.read().decode(errors="replace")
+            text = _without_details(printed)
             if error.code is None:
                 raise PgBackRestFailed(error.sentence, None, text) from error
             raise PgBackRestFailed(failure(command, error.code, text or error.words), error.code, text) from error
-        printed.seek(0)
-        return printed.read().decode(errors="replace")
+        return _without_details(printed)
+
+
+def _without_details(printed: IO[bytes]) -> str:
+    """A line for each file of a large cluster is no text to be kept in memory."""
+    printed.seek(0)
+    return b"".join(line for line in printed if not _DETAIL.match(line)).decode(errors="replace")
 
 
 def failure(command: str, code: int, printed: str) -> str:

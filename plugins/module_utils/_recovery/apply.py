@@ -132,8 +132,10 @@ class Apply:
             shutil.chown(place.restored, _debian.SUPERUSER, _debian.SUPERUSER)
         (place.restored / "postmaster.pid").unlink(missing_ok=True)
         tablespaces = place.tablespaces(stamp)
-        repository, seconds = self._prover.repository, self._prover.seconds
-        repository.restore(backup.label, place.restored, tablespaces, again=again, seconds=seconds)
+        prover = self._prover
+        prover.repository.restore(
+            backup, place.restored, tablespaces, again=again, seconds=prover.seconds, progress=prover.progress
+        )
 
     def _prove(self) -> None:
         place, mark = self._place, self._mark

@@ -10,16 +10,18 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, beyond
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.replay import Replay
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Target, misses
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import Trial
@@ -44,6 +46,8 @@ class Prover:
     timeline: int | None
     checks: Sequence[Check] = ()
     seconds: float = 86400.0
+    # Whoever looks at how far it is.
+    progress: Progress = field(default_factory=lambda: Progress(None))
 
     def prove(self, stanza: Stanza, *, promotes: bool, now: float, more_wal: bool) -> dict[str, Any]:
         """Where the server stopped and what it is now; anything but the target is a failure."""
@@ -53,13 +57,16 @@ class Prover:
             raise Refused(refusal)
         with Trial(self.place) as trial:
             trial.start(self.recovery(asked.timeline, self.place.restored))
-            stop = trial.until_stopped(self.target, self.seconds)
+            stop = trial.until_stopped(
+                self.target, self.seconds, Replay(self.progress, self.target, asked, stanza).look
+            )
             wrong = misses(self.target, stop, last_start(stanza, asked))
             if wrong is not None:
                 raise Problem(
                     f"{wrong}. The present data was not touched; {self.place.growing} keeps what was restored."
                 )
             replayed = time.monotonic() - began
+            self.progress.tick("prove")
             if promotes and stop.in_recovery:
                 trial.promote()
             told = trial.ended() if promotes else {"timeline": None, "lsn": stop.lsn}

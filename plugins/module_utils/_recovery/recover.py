@@ -18,6 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._change import Pl
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, said
 from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress, of_host
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import catalogue, host, target
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.apply import Apply
@@ -52,20 +53,35 @@ def recovered(module: Module) -> None:
                 raise Refused(stopped)
             module.report(**_result(Plan(), wanted, dict((found.state or {}).get("proof", {})), found.state))
             return
-        prover = Prover(
-            wanted.place, repository, wanted.target, wanted.timeline, _checks(params), float(params["timeout"])
-        )
         course = _course(wanted, found, repository)
+        progress = Progress(None) if module.check_mode else _progress(wanted, course)
+        seconds = float(params["timeout"])
+        prover = Prover(wanted.place, repository, wanted.target, wanted.timeline, _checks(params), seconds, progress)
         apply = Apply(wanted, found, course, prover, lambda: _stanza(wanted, repository, found), params["port"])
         try:
             if not module.check_mode:
-                apply.carry_out()
+                with prover.progress:
+                    apply.carry_out()
         except (Problem, OSError) as problem:
             module.report(**_result(replace(course.plan, changes=tuple(apply.done)), wanted, apply.proof))
             if apply.left_stopped is None and isinstance(problem, Problem):
                 raise
             raise Problem(" ".join(each for each in (said(problem), apply.left_stopped) if each)) from problem
         _report(module, wanted, course, apply)
+
+
+def _progress(wanted: Wanted, course: Course) -> Progress:
+    place, backup = wanted.place, course.backup
+    return of_host(
+        f"recovery-{place.version}-{place.instance}",
+        id=None if backup is None else backup.label,
+        work="recovery",
+        method="physical",
+        kind=None if backup is None else backup.kind,
+        stanza=wanted.stanza,
+        instance=wanted.title,
+        target=str(wanted.target),
+    )
 
 
 def _report(module: Module, wanted: Wanted, course: Course, apply: Apply) -> None:

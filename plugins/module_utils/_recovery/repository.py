@@ -15,9 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, account, find, run
+from ansible_collections.runbook.postgres.plugins.module_utils._command import (
+    Program,
+    ProgramFailed,
+    account,
+    find,
+    run,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import SUPERUSER
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.said import LEVEL, Said
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.waldump import Ending, endings
 
 _STANZA = re.compile(r"[A-Za-z0-9_.-]+")
@@ -89,13 +98,23 @@ class Repository:
                 return None
             return endings(version, place, segment)
 
-    def restore(self, label: str, into: Path, tablespaces: Path, *, again: bool, seconds: float) -> None:
+    def restore(
+        self, backup: Backup, into: Path, tablespaces: Path, *, again: bool, seconds: float, progress: Progress
+    ) -> None:
         """The files of that backup, without settings of pgBackRest's own for recovery."""
+        label = backup.label
         words = [*_here(into), f"--set={label}", "--type=none", f"--tablespace-map-all={tablespaces}"]
         # What is there is compared by checksum and kept where it is right.
         words += ["--delta"] if again else []
+        quiet = [f"--log-level-console={LEVEL}", "--log-level-stderr=warn", "--log-level-file=off"]
         try:
-            self._run([*words, "restore"], seconds)
+            with tempfile.TemporaryFile() as printed:
+                argv = self._argv(*quiet, *words, "restore")
+                program = Program(argv, stdout=printed.fileno(), become=account(SUPERUSER, "postgresql"))
+                try:
+                    program.finish(seconds, progress.watch("restore", Said(printed.fileno(), backup.bytes).measure))
+                finally:
+                    program.end()
         except ProgramFailed as error:
             raise Problem(
                 f"The restore of backup {label} failed: {reason(error)}. What was restored is kept in {into.parent} "

@@ -16,7 +16,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -115,12 +115,13 @@ class Trial:
                 raise Problem(f"The server in {self.place.growing} does not answer within {seconds:.0f} s.")
             time.sleep(_POLL_SECONDS)
 
-    def until_stopped(self, target: Target, seconds: float) -> Stop:
+    def until_stopped(self, target: Target, seconds: float, look: Callable[[Stop | None], None]) -> Stop:
         """Where it is once it replays no more; a server that gives up says why in its own words."""
         deadline = Deadline(seconds)
         while True:
             self._still_runs(target)
             stop = self._look()
+            look(stop)
             if stop is not None and (stop.paused or not stop.in_recovery):
                 return self._with_more(target, stop)
             if deadline.passed():

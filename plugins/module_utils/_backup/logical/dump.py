@@ -23,10 +23,10 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import Packing, Tools
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.watch import Watch
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import DATA, DIRECTORY, SCHEMA, Stored
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.compression import PLAIN
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import hash_of

@@ -18,11 +18,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry imp
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import by_restore
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import PROGRESS
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import VERIFICATION, of_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import read_state, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
 
@@ -47,7 +47,8 @@ class Prover:
 
     def prove(self, backup: Backup, level: str) -> None:
         """A proof that fails is remembered, and the backup relied on no more; a hindrance is none."""
-        progress = Progress(backup.directory.with_name(f".{backup.id}{PROGRESS}"), backup.id)
+        about = (VERIFICATION, backup.manifest.content, backup.manifest.origin.database)
+        progress = of_backup(backup.directory.parent, backup.id, *about)
         try:
             with _remembered(backup, "checksum"):
                 verify.by_checksum(backup, checksum_progress(progress, backup))
@@ -67,7 +68,7 @@ class Prover:
         if level == "list":
             verify.by_list(backup, self.way.tools, self.identity)
         if level == "restore" and self.server is not None:
-            progress.tick("restore", lambda: (0, None))
+            progress.tick("restore")
             server = self.server
             self.refuse_too_full(backup.manifest.origin.bytes, backup.manifest.content)
             by_restore(

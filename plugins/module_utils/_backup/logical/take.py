@@ -38,16 +38,17 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import VERSION_SECONDS, Packing
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import SCHEMA, Manifest, Rows
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import (
-    PROGRESS,
+    BACKUP,
+    of_backup,
     partial_directory,
     remove_tree,
     sync,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import State, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._command import run
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.placing import partial_of, write_text
 
@@ -76,7 +77,7 @@ class Taking:
         started, since = datetime.now(timezone.utc), time.monotonic()
         name = new_id(self.wanted.database, self.wanted.content, started, secrets.token_hex(3))
         partial = partial_directory(self.wanted.destination, name)
-        progress = Progress(self.wanted.destination / f".{name}{PROGRESS}", name)
+        progress = of_backup(self.wanted.destination, name, BACKUP, self.wanted.content, self.wanted.database)
         try:
             with self._explained():
                 partial.mkdir(mode=0o700)
@@ -106,7 +107,7 @@ class Taking:
     def _counted(self, session: Session, progress: Progress) -> tuple[Rows, ...] | None:
         if not self.wanted.count_rows or self.wanted.content == SCHEMA:
             return None
-        progress.tick("count", lambda: (0, None))
+        progress.tick("count")
         session.limit(float(self.wanted.timeout))
         return count_rows(session, self.found.tables, self.found.origin.standby)
 

@@ -39,6 +39,8 @@ class Listed:
     archive: Mapping[str, Archive] = field(default_factory=dict)
     # What the last full one takes.
     full_bytes: int | None = None
+    # What pgBackRest says of a backup that runs now.
+    lock: Mapping[str, Any] = field(default_factory=dict)
 
 
 def observe(stanza: str, repository: int, remembered: Mapping[str, Remembered], seconds: float) -> Listed:
@@ -78,7 +80,8 @@ def listed(
     current = max(databases, default=None)
     identifier = None if current is None else str(databases[current]["system-id"])
     told = tuple(_with_broken_bases(entries))
-    return Listed(stanza, repository, told, problems, identifier, archive, _full_bytes(about, repository))
+    lock = about.get("status", {}).get("lock", {}).get("backup", {})
+    return Listed(stanza, repository, told, problems, identifier, archive, _full_bytes(about, repository), lock)
 
 
 def _full_bytes(about: Mapping[str, Any], repository: int) -> int | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.listing import Listing
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import gaps, observe
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.running import running
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest
 
 _SECONDS = 300.0
 
@@ -16,4 +18,5 @@ _SECONDS = 300.0
 def physical(stanza: str, repository: int) -> Listing:
     found = observe(stanza, repository, state.load(stanza, repository), _SECONDS)
     place = f"repository {repository}"
-    return Listing(found.entries, [{"path": place, "problem": each} for each in (*found.problems, *gaps(found))])
+    broken = [{"path": place, "problem": each} for each in (*found.problems, *gaps(found))]
+    return Listing(found.entries, broken, running(PgBackRest(stanza, _SECONDS), found.lock))

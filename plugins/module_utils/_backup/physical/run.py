@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Verified
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import running, state
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import (
     PAGES,
     Listed,
@@ -43,6 +43,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files import stanza_file
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest, warnings
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import clear_host
 
 _LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
 _KEEPS = r"^repo{}-retention-full(-type)?=(\S+)$"
@@ -104,6 +105,7 @@ class Backups:
 
     def carry_out(self, plan: Plan) -> None:
         """What was found out is kept also where it is a failure."""
+        clear_host()
         for step in plan.changes:
             try:
                 self._step(step)
@@ -135,7 +137,9 @@ class Backups:
     def _take(self, step: Take) -> None:
         began = time.monotonic()
         # What is past its retention goes once this one is known to be good.
-        printed = self.pgbackrest.run("backup", self.repository, f"--type={step.kind}", "--no-expire-auto", log="info")
+        arguments = (self.repository, f"--type={step.kind}", "--no-expire-auto")
+        with running.told(self.wish, step.kind) as progress:
+            printed = self.pgbackrest.watched("backup", *arguments, progress=progress)
         self.seconds = round(time.monotonic() - began, 3)
         # Also one that turns out to be of no use is there now.
         self.done.append(step)

@@ -14,17 +14,21 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.belonging import Own, of_one_cluster
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.preflight import make_destination
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import checksum_progress
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import NAME, Manifest, parse
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import (
+    FETCH,
     alone,
+    of_backup,
     partial_directory,
     remove_tree,
     sync,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import LATEST, Backup, open_backup
-from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, find, run
+from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, find
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Measured, Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import PATIENCE, below, far_directories
 
 SECONDS = 24 * 3600.0
@@ -59,17 +63,19 @@ def fetched(remote: str, told: Manifest, repository: Path) -> Backup:
     database, place = told.origin.database, repository / told.id
     with alone(repository, readable_of(database), f"database {database}"):
         if not place.is_dir():
-            _fetch(below(remote, told.id), partial_directory(repository, told.id), place)
+            with of_backup(repository, told.id, FETCH, told.content, database) as progress:
+                _fetch(below(remote, told.id), partial_directory(repository, told.id), place, told, progress)
     return open_backup(place)
 
 
-def _fetch(far: str, partial: Path, place: Path) -> None:
+def _fetch(far: str, partial: Path, place: Path, told: Manifest, progress: Progress) -> None:
     remove_tree(partial)
     partial.mkdir(mode=0o700)
     try:
         argv = [find("rclone", "rclone"), "copy", *PATIENCE, far, str(partial)]
-        run(argv, SECONDS)
-        damage = open_backup(partial).damage()
+        _copied(argv, partial, told, progress)
+        backup = open_backup(partial)
+        damage = backup.damage(checksum_progress(progress, backup))
         if damage:
             raise Refused(f"The copy in {far} is damaged: {' '.join(damage)}")
         for path in (*partial.rglob("*"), partial):
@@ -82,6 +88,20 @@ def _fetch(far: str, partial: Path, place: Path) -> None:
         raise Refused(f"{far} could not be fetched to {place.parent}: {reason}") from error
     finally:
         remove_tree(partial)
+
+
+def _copied(argv: list[str], partial: Path, told: Manifest, progress: Progress) -> None:
+    def measure() -> Measured:
+        with contextlib.suppress(OSError):
+            return float(sum(each.stat().st_size for each in partial.rglob("*") if each.is_file())), told.stored_bytes
+        return None, None
+
+    with Path(os.devnull).open("wb") as nothing:
+        program = Program(argv, stdout=nothing.fileno())
+        try:
+            program.finish(SECONDS, progress.watch(FETCH, measure))
+        finally:
+            program.end()
 
 
 def _refuse_too_full(told: Manifest, repository: Path) -> None:

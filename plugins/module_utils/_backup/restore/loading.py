@@ -12,15 +12,18 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import tools
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.watch import growth
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, run
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
+from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import PORTION, Source
 
 LIST_SECONDS = 3600.0
@@ -33,6 +36,8 @@ class Archive:
     backup: Backup
     identity: Path | None
     major: int
+    # Whoever looks at how far it is.
+    progress: Progress = field(default_factory=lambda: Progress(None))
 
     @property
     def streamed(self) -> bool:
@@ -44,19 +49,36 @@ class Archive:
     def selectable(self) -> bool:
         return self.backup.manifest.format != manifests.PLAIN
 
-    def load(self, parameters: Mapping[str, Any], database: str, jobs: int, options: Sequence[str] = ()) -> None:
-        """All of it; the first error ends it."""
+    def load(
+        self,
+        parameters: Mapping[str, Any],
+        database: str,
+        jobs: int,
+        options: Sequence[str] = (),
+        beside: Session | None = None,
+    ) -> None:
+        """All of it; the first error ends it. By a session beside it is known how large the database has grown."""
+        watch = self.progress.watch("define")
+        if beside is not None:
+            watch = self.progress.watch("load", growth(beside, database, self.backup.manifest))
         where = tools.conninfo(parameters, database)
         with tools.environment(parameters) as variables:
             if not self.selectable:
                 argv = [tools.path_of("psql", self.major), "-X", "-q", "-v", "ON_ERROR_STOP=1", f"--dbname={where}"]
-                self._feed(argv, variables)
+                self._feed(argv, variables, meanwhile=watch)
                 return
             argv = [tools.path_of("pg_restore", self.major), "--exit-on-error", f"--dbname={where}", *options]
             if self.streamed:
-                self._feed(argv, variables)
+                self._feed(argv, variables, meanwhile=watch)
             else:
-                tools.run([*argv, f"--jobs={jobs}", str(self.backup.dump)], variables)
+                tools.run([*argv, f"--jobs={jobs}", str(self.backup.dump)], variables, watch)
+
+    def analyze(self, parameters: Mapping[str, Any], database: str, jobs: int) -> None:
+        """Without statistics the first queries would be planned blindly."""
+        argv = [tools.path_of("vacuumdb", self.major), "--analyze-only", "--quiet", f"--jobs={jobs}"]
+        with tools.environment(parameters) as variables:
+            where = f"--dbname={tools.conninfo(parameters, database)}"
+            tools.run([*argv, where], variables, self.progress.watch("analyze"))
 
     def listed(self) -> list[str]:
         """The dump's table of contents, as pg_restore writes it and takes it back."""
@@ -90,7 +112,13 @@ class Archive:
                 pump.join()
                 program.end()
 
-    def _feed(self, argv: Sequence[str], variables: Mapping[str, str], stdout: int | None = None) -> None:
+    def _feed(
+        self,
+        argv: Sequence[str],
+        variables: Mapping[str, str],
+        stdout: int | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
         with (
             self.backup.content(self.backup.manifest.dump, self.identity) as source,
             Path(os.devnull).open("wb") as nothing,
@@ -98,8 +126,8 @@ class Archive:
             taker = nothing.fileno() if stdout is None else stdout
             program = Program(argv, subprocess.PIPE, taker, environment=variables)
             try:
-                whole = feed(program, source)
-                program.finish(tools.LONGEST_SECONDS)
+                whole = feed(program, source, meanwhile)
+                program.finish(tools.LONGEST_SECONDS, meanwhile)
                 if whole:
                     source.finish()
             finally:
@@ -110,7 +138,7 @@ def list_of(path: str, major: int) -> list[str]:
     return run([tools.path_of("pg_restore", major), "--list", path], LIST_SECONDS).split("\n")
 
 
-def feed(program: Program, source: Source) -> bool:
+def feed(program: Program, source: Source, fed: Callable[[], None] = lambda: None) -> bool:
     """Whether the program took all of it; one that stops reading before says why when it is finished."""
     try:
         while True:
@@ -119,6 +147,7 @@ def feed(program: Program, source: Source) -> bool:
                 program.stdin.close()
                 return True
             program.stdin.write(data)
+            fed()
     except BrokenPipeError:
         return False
 
@@ -129,10 +158,3 @@ def _pumped(program: Program, source: Source) -> None:
         feed(program, source)
     except (OSError, ValueError, Problem):
         program.kill()
-
-
-def analyze(parameters: Mapping[str, Any], database: str, major: int, jobs: int) -> None:
-    """Without statistics the first queries would be planned blindly."""
-    argv = [tools.path_of("vacuumdb", major), "--analyze-only", "--quiet", f"--jobs={jobs}"]
-    with tools.environment(parameters) as variables:
-        tools.run([*argv, f"--dbname={tools.conninfo(parameters, database)}"], variables)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import system_identifier
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import checksum_progress
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import expiring, source
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.alone import hold
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive
@@ -20,11 +23,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.p
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import plan_part
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.plan import plan_database
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.safety import back_up
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.watch import of_restore
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.whole import Outcome, Restorer, Server
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import read_wish
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 
 
 class Restore:
@@ -45,7 +50,8 @@ class Restore:
         self._here = source.is_here(backup)
         self._identity = source.key_for(backup, options["identity"])
         self._wish = read_wish(options, backup.manifest.origin.database)
-        self._archive = Archive(backup, self._identity, server.session.major)
+        progress = self._progress(options, backup) if alone else Progress(None)
+        self._archive = Archive(backup, self._identity, server.session.major, progress)
         self._globals = source.globals_text(backup, self._identity) if self._here else ""
         if alone:
             hold(server.session, self._wish.target)
@@ -55,8 +61,13 @@ class Restore:
         if self._plan.refusals:
             raise Refused(" ".join(self._plan.refusals))
         if self._plan.changed and self._here:
-            source.examine(backup, self._identity)
+            with self._archive.progress as progress:
+                source.examine(backup, self._identity, checksum_progress(progress, backup))
         self._restorer: Restorer | PartRestorer | None = None
+
+    def _progress(self, options: Mapping[str, Any], backup: Backup) -> Progress:
+        where = Path(options["repository"]) if options["repository"] else backup.directory.parent
+        return of_restore(where, backup.manifest, self._wish.target, system_identifier(self._server.session))
 
     def _planned(self) -> Plan:
         server, wish, told = self._server, self._wish, self._archive.backup.manifest
@@ -84,7 +95,8 @@ class Restore:
             self._restorer = Restorer(server, archive, wish, scene, self._globals, take)
         else:
             self._restorer = PartRestorer(server, self._copy, archive, wish, scene, self._lines, self._globals, take)
-        self._restorer.carry_out(self._plan.changes, self._now)
+        with archive.progress:
+            self._restorer.carry_out(self._plan.changes, self._now)
 
     def result(self) -> dict[str, Any]:
         """The same shape in check mode, where no steps were taken."""

@@ -94,9 +94,9 @@ def key_for(backup: Backup, option: str | None) -> Path | None:
     return Path(option)
 
 
-def examine(backup: Backup, identity: Path | None) -> None:
-    """Every file is what its manifest says, and the key fits."""
-    damage = backup.damage()
+def examine(backup: Backup, identity: Path | None, moved: Callable[[int], None] = lambda _: None) -> None:
+    """Every file is what its manifest says, and the key fits; `moved` is told the bytes read on the way."""
+    damage = backup.damage(moved)
     if damage:
         raise Refused(" ".join(damage))
     if backup.dump.is_dir():

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _connection
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import Tools, find_tools, let_in
@@ -40,12 +40,12 @@ def environment(parameters: Mapping[str, Any]) -> AbstractContextManager[dict[st
     return let_in(parameters.get("password"))
 
 
-def run(argv: Sequence[str], variables: Mapping[str, str]) -> None:
+def run(argv: Sequence[str], variables: Mapping[str, str], meanwhile: Callable[[], None] | None = None) -> None:
     """Until it ends, and well."""
     with Path(os.devnull).open("wb") as nothing:
         program = Program(argv, stdout=nothing.fileno(), environment=variables)
         try:
-            program.finish(LONGEST_SECONDS)
+            program.finish(LONGEST_SECONDS, meanwhile)
         finally:
             program.end()
 

@@ -23,7 +23,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore i
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.databases import Databases
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive, analyze
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.observe import holds_nothing
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Scene
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.swap import Words, swap
@@ -197,10 +197,10 @@ class Restorer:
 
     def _load(self, step: plan.Load) -> None:
         options = ("--no-subscriptions", *(() if self._wish.keep_tablespaces else ("--no-tablespaces",)))
-        self._archive.load(self._server.parameters, step.database, self._wish.jobs, options)
+        self._archive.load(self._server.parameters, step.database, self._wish.jobs, options, self._server.session)
         # A plain dump brings them all the same.
         self._forget_subscriptions()
-        analyze(self._server.parameters, step.database, self._scene.major, self._wish.jobs)
+        self._archive.analyze(self._server.parameters, step.database, self._wish.jobs)
         self._furnish(step.database)
 
     def _furnish(self, name: str) -> None:
@@ -221,6 +221,7 @@ class Restorer:
         wanted, told = self._wish.checks, self.outcome.checks
         # Closed by a run that was killed while names changed.
         self._databases.allow(step.database, True)
+        self._archive.progress.tick("check")
         rows = self._archive.backup.manifest.rows
         with self._server.connect(step.database) as session:
             if wanted.rows and rows is not None:

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress, of_host
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import catalogue
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, choose
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill import scratch
@@ -62,10 +63,17 @@ class Drill:
 
     def run(self, evidence: Evidence) -> None:
         if self.physical is not None:
-            self.physical.run(evidence)
+            with _progress(self.physical) as progress:
+                replace(self.physical, progress=progress).run(evidence)
         for each in self.logical:
             evidence.logical.append(Restored(each.dump.database, evidence.began, each.objectives))
             each.run(evidence.logical[-1])
+
+
+def _progress(held: Rehearsal) -> Progress:
+    """Of what takes longest; a logical backup's restore tells where that backup is."""
+    about = {"id": held.backup.label, "work": "drill", "method": "physical", "kind": held.backup.kind}
+    return of_host(f"drill-{held.place.version}", **about, stanza=held.stanza.name)
 
 
 def prepared(params: Mapping[str, Any], places: Sequence[Place], find: FindDump) -> Drill:

@@ -10,18 +10,20 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._controldata import parsed, printed
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, said
+from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Checked, Evidence
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Mark, Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, last_start
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.replay import Replay
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Stop, Target, misses, read
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import Trial, end_orphan
@@ -47,6 +49,8 @@ class Rehearsal:
     checks: Sequence[Check]
     seconds: float
     stamp: str
+    # Whoever looks at how far it is.
+    progress: Progress = field(default_factory=lambda: Progress(None))
 
     def run(self, evidence: Evidence) -> None:
         """Into the evidence goes what was found, as far as it got; nothing stays on the host."""
@@ -85,7 +89,10 @@ class Rehearsal:
         place.restored.mkdir(mode=0o700)
         shutil.chown(place.restored, _debian.SUPERUSER, _debian.SUPERUSER)
         tablespaces = place.tablespaces(self.stamp)
-        self.repository.restore(self.backup.label, place.restored, tablespaces, again=False, seconds=self.seconds)
+        seconds, progress = self.seconds, self.progress
+        self.repository.restore(
+            self.backup, place.restored, tablespaces, again=False, seconds=seconds, progress=progress
+        )
 
     def _replay(self, trial: Trial, evidence: Evidence) -> Stop:
         place = self.place
@@ -94,7 +101,8 @@ class Rehearsal:
         evidence.followed_timeline = asked.timeline
         command = self.repository.restore_command(place.restored)
         trial.start({"restore_command": command, **LATEST.settings(asked.timeline, "pause")})
-        stop = trial.until_stopped(LATEST, self.seconds)
+        replay = Replay(self.progress, LATEST, asked, self.stanza)
+        stop = trial.until_stopped(LATEST, self.seconds, replay.look)
         evidence.stopped_at_lsn = stop.lsn
         wrong = misses(LATEST, stop, last_start(self.stanza, asked))
         if wrong is not None:
@@ -118,6 +126,7 @@ class Rehearsal:
             evidence.newest_commit_from = "the end of the backup, after which nothing was committed"
 
     def _asked(self, trial: Trial) -> Iterator[Checked]:
+        self.progress.tick("questions")
         for database in trial.socket.json(_DATABASES):
             yield answered(trial, Check(f"database {database} can be read", database, READ), None)
         for check in self.checks:
@@ -129,6 +138,7 @@ class Rehearsal:
         control = parsed(printed(place.version, place.restored))
         if control is None or not control.checksums:
             return
+        self.progress.tick("checksums")
         argv = [str(_debian.bin_directory(place.version) / "pg_checksums"), "--check", "-D", str(place.restored)]
         try:
             _debian.run_as_postgres(argv, _CHECKSUM_SECONDS)

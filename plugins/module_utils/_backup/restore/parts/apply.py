@@ -146,6 +146,7 @@ class PartRestorer:
             self._found = found
             carrier.make(held, "pre-data", "--single-transaction")
             self._counted = staging.fill(self._archive, found, self._lines, lambda: self._copy(target))
+            self._archive.progress.tick("indexes")
             carrier.make(held, "post-data", f"--jobs={self._wish.jobs}")
         with server.connect(target) as session:
             session.limit(checks.CHECK_SECONDS)
@@ -157,6 +158,7 @@ class PartRestorer:
 
     def _check(self) -> None:
         found = self._known()
+        self._archive.progress.tick("check")
         wanted, told = self._wish.checks, self.outcome.checks
         rows = self._archive.backup.manifest.rows
         known = {(each.schema, each.table): each.rows for each in rows or ()}

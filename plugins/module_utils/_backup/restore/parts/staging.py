@@ -18,6 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.p
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.observe import split
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import Unit
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.rows import Blocks
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.watch import Rows
 from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
@@ -141,6 +142,7 @@ def fill(
     tables = [each for each in found.tables if not each.partitioned and each.header is not None]
     entries = contents.chosen(lines, "TABLE DATA", [(each.schema, each.name, each.owner) for each in tables])
     counted: dict[tuple[str, str], int] = {}
+    watched = Rows(archive.progress, _expected(archive, tables))
     if not entries:
         return counted
     with (
@@ -149,6 +151,7 @@ def fill(
         copy() as connection,
     ):
         blocks = Blocks(program.stdout.read1)
+        read = watched.through(blocks.read)
         for entry in entries:
             table = tables[entry[1]]
             blocks.begin(str(table.header), table.title)
@@ -157,8 +160,15 @@ def fill(
             place = identifier(naming.staging(table.unit.schema), name_of(table))
             encoding = literal(archive.backup.manifest.origin.encoding)
             query = compose(statement, name=place, encoding=encoding)
-            counted[table.schema, table.name] = connection.copy_in(query, blocks.read, program.kill)
+            counted[table.schema, table.name] = connection.copy_in(query, read, program.kill)
     return counted
+
+
+def _expected(archive: Archive, tables: Sequence[Table]) -> int | None:
+    """How many rows there are to come, where the backup has counted them."""
+    mine = {(each.schema, each.name) for each in tables}
+    rows = archive.backup.manifest.rows
+    return None if rows is None else sum(each.rows for each in rows if (each.schema, each.table) in mine)
 
 
 def continue_sequences(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place as places
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._orphans import running
 
@@ -73,20 +71,3 @@ def test_a_backup_goes_out_of_sight_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert [each.name for each in places.leftovers(tmp_path, "shop")] == [f".{ID}.removing"]
     with pytest.raises(Problem, match="still whole"):
         places.remove_backup(tmp_path / ID)
-
-
-def test_progress_is_told_and_goes_at_the_end(tmp_path: Path) -> None:
-    path = tmp_path / "p.json"
-    progress = Progress(path, ID)
-    progress.tick("dump", lambda: (50.0, 200.0))
-    told = json.loads(path.read_text())
-    assert (told["id"], told["phase"], told["percent"], told["bytes"]) == (ID, "dump", 25.0, 50)
-    progress.tick("dump", lambda: (_ for _ in ()).throw(AssertionError("asked again at once")))
-    progress.tick("checksum", lambda: (300.0, 200.0))
-    assert json.loads(path.read_text())["percent"] == 99.9
-    progress.tick("restore", lambda: (0.0, None))
-    assert json.loads(path.read_text())["percent"] is None
-    assert path.stat().st_mode & 0o777 == 0o600
-    progress.end()
-    progress.end()
-    assert not path.exists()
