@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from lab.checkout import ROOT
+from lab.nodes import Node
 from tests.site.conftest import SERVERS, Site
 from tests.site.playing import command, environment, first_difference
 
@@ -55,11 +56,19 @@ def killed_in(site: Site, task: str, occurrence: int) -> None:
         process.wait()
 
 
+def at_work(node: Node, *words: str) -> list[int]:
+    """Processes with one of the words in their command. A bare host has no pgrep."""
+    # The pattern must not find itself.
+    pattern = "|".join(f"{word[:-1]}[{word[-1]}]" for word in words)
+    found = node.exec(["sh", "-c", 'grep -laE "$1" /proc/[0-9]*/cmdline', "sh", pattern], check=False)
+    return [int(line.split("/")[2]) for line in found.stdout.splitlines()]
+
+
 def settle(site: Site) -> None:
     """A module that runs on a node outlives its controller; so does apt."""
     for node in site.nodes.values():
         for _ in range(600):
-            if node.exec(["pgrep", "-f", "apt-get|dpkg|AnsiballZ|pg_basebackup"], check=False).returncode:
+            if not at_work(node, "apt-get", "dpkg", "AnsiballZ", "pg_basebackup"):
                 break
             time.sleep(0.2)
 
@@ -99,9 +108,10 @@ def test_a_copy_that_was_killed_is_made_again(site: Site) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while node.exec(["pkill", "-KILL", "-x", "pg_basebackup"], check=False).returncode:
+    while not (copying := at_work(node, "bin/pg_basebackup")):
         assert process.poll() is None, "it ended before its copy was killed"
         time.sleep(0.05)
+    node.exec(["sh", "-c", 'kill -KILL "$@"', "sh", *map(str, copying)])
     process.wait(BOUND)
     assert process.returncode != 0
     assert site.play().returncode == 0
