@@ -10,10 +10,12 @@ import time
 
 from lab.checkout import ROOT
 from lab.nodes import Node
+from lab.waiting import wait_until
 from tests.site.conftest import SERVERS, Site
 from tests.site.playing import command, environment, first_difference
 
 BOUND = 600.0  # seconds for a run to come to its task
+QUIET = 2.0  # seconds without anything at work, after which nothing will begin
 
 # Tasks of every play, in the order in which they come; some are seen twice, since what can be refused is judged first.
 TASKS = (
@@ -65,12 +67,17 @@ def at_work(node: Node, *words: str) -> list[int]:
 
 
 def settle(site: Site) -> None:
-    """A module that runs on a node outlives its controller; so does apt."""
-    for node in site.nodes.values():
-        for _ in range(600):
-            if not at_work(node, "apt-get", "dpkg", "AnsiballZ", "pg_basebackup"):
-                break
-            time.sleep(0.2)
+    """A module that runs on a node outlives its controller; so does apt. One may be about to begin."""
+    quiet_since: list[float] = []
+
+    def quiet() -> bool:
+        if any(at_work(node, "python3", "apt-get", "dpkg", "pg_basebackup") for node in site.nodes.values()):
+            quiet_since.clear()
+            return False
+        quiet_since.append(time.monotonic())
+        return quiet_since[-1] - quiet_since[0] >= QUIET
+
+    wait_until("nothing is at work on any node", quiet, 2 * BOUND, 0.2)
 
 
 def lose_data(site: Site, server: str) -> None:
