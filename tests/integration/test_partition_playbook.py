@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.checkout import ROOT
 from tests.integration.partitions import DATABASE, Partitions
-
-BIN = Path(sys.executable).parent
-
-
-def login(partitions: Partitions, *, standby: bool) -> dict[str, Any]:
-    parameters = partitions.server.parameters("postgres", standby=standby)
-    return {
-        "login_host": parameters["host"],
-        "login_port": int(parameters["port"]),
-        "login_user": "postgres",
-        "login_password": parameters["password"],
-    }
+from tests.integration.played import login
+from tests.integration.played import played as over_an_inventory
 
 
 def played(partitions: Partitions, place: Path, wanted: list[dict[str, Any]], *options: str) -> tuple[int, str]:
-    """The playbook for a cluster of two. Passwords lie in a file, so that no argument holds one."""
-    common = {
-        "ansible_connection": "local",
-        "ansible_become": False,
-        "ansible_python_interpreter": sys.executable,
-        "partitions": wanted,
-    }
-    hosts = {
-        name: {**common, "partitions_login": login(partitions, standby=name == "second")}
-        for name in ("first", "second")
-    }
-    hosts["third"] = {**common, "partitions": [], "postgres_login": {"login_port": 1}}
-    inventory = place / "inventory.json"
-    inventory.touch(mode=0o600)
-    inventory.write_text(json.dumps({"postgres": {"hosts": hosts}}))
-    done = subprocess.run(
-        [str(BIN / "ansible-playbook"), "-i", str(inventory), str(ROOT / "playbooks/partitions.yml"), *options],
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".lab/collections"), "ANSIBLE_NOCOLOR": "1"},
-        cwd=place,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
+    return over_an_inventory(
+        partitions, place, "partitions", {"partitions": wanted}, *options, nothing={"partitions": []}
     )
-    return done.returncode, done.stdout
 
 
 @pytest.fixture

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from lab.checkout import ROOT
 from tests.integration.partitions import DATABASE, Partitions
-from tests.integration.test_partition_playbook import BIN, login
+from tests.integration.played import played as over_an_inventory
 
 
 def played(partitions: Partitions, place: Path, wanted: list[dict[str, Any]], *options: str) -> tuple[int, str]:
-    """The playbook for a cluster of two. Passwords lie in a file, so that no argument holds one."""
-    common = {
-        "ansible_connection": "local",
-        "ansible_become": False,
-        "ansible_python_interpreter": sys.executable,
-        "row_expiry": wanted,
-    }
-    hosts = {
-        name: {**common, "row_expiry_login": login(partitions, standby=name == "second")}
-        for name in ("first", "second")
-    }
-    hosts["third"] = {**common, "row_expiry": [], "postgres_login": {"login_port": 1}}
-    inventory = place / "inventory.json"
-    inventory.touch(mode=0o600)
-    inventory.write_text(json.dumps({"postgres": {"hosts": hosts}}))
-    done = subprocess.run(
-        [str(BIN / "ansible-playbook"), "-i", str(inventory), str(ROOT / "playbooks/row_expiry.yml"), *options],
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".lab/collections"), "ANSIBLE_NOCOLOR": "1"},
-        cwd=place,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
+    return over_an_inventory(
+        partitions, place, "row_expiry", {"row_expiry": wanted}, *options, nothing={"row_expiry": []}
     )
-    return done.returncode, done.stdout
 
 
 def test_check_then_run_then_nothing(partitions: Partitions, tmp_path: Path) -> None:
