@@ -200,6 +200,14 @@ def _addresses(clusters: Mapping[str, Cluster], inventory: Mapping[str, Variable
                     f"{name} has the address {found}, which means every host itself: set its postgres_address to how "
                     "the other hosts reach it."
                 )
+    for cluster in clusters.values():
+        given = [name for name in cluster.servers if "postgres_address" in inventory.get(name, {})]
+        for name in cluster.servers:
+            if given and name in inventory and name not in given:
+                yield (
+                    f"{name} has no postgres_address, which {given[0]} has: set it to how the other hosts reach it, "
+                    "since the way in that Ansible takes may be another."
+                )
     for (found, _port), names in taken.items():
         if found and found not in HERE and len(names) > 1:
             yield f"{_and(names)} have the same address {found}: set postgres_address of each to its own."

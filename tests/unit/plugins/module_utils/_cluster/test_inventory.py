@@ -77,6 +77,11 @@ BAD: list[tuple[str, Hosts, tuple[str, ...]]] = [
     ("one that is not there", everywhere("postgres_hosts", ["db1", "db2", "db3"]), ("db3", "inventory lacks")),
     ("one named twice", everywhere("postgres_hosts", ["db1", "db2", "db1"]), ("db1 more than once",)),
     ("one address twice", at("db2", postgres_address="10.0.0.1"), ("db1 and db2 have the same address 10.0.0.1",)),
+    (
+        "no address of its own, beside one that has",
+        {**good(), "db2": good()["pool"]},
+        ("db2 has no postgres_address, which db1 has",),
+    ),
     ("no address", at("db2", postgres_address=""), ("db2 has no address",)),
     ("every host's own address", at("db2", postgres_address="127.0.0.1"), ("db2 has the address 127.0.0.1",)),
     (
