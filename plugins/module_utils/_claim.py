@@ -6,7 +6,8 @@
 
 Whoever claims a host says so again from time to time. A claim that was not renewed for as long as it said is another's
 to take, since its controller is gone. That this is a guess does no harm: a promotion holds the claim, and is refused
-where it is somebody else's by then. The file goes with a reboot, as does the clock that it is counted by.
+where it is somebody else's by then, or nobody's: another run may have come and gone meanwhile. The file goes with a
+reboot, as does the clock that it is counted by.
 """
 
 from __future__ import annotations
@@ -69,14 +70,16 @@ def judge(token: str) -> None:
         raise found.refusal(now())
 
 
-def take(token: str, by: str, seconds: float) -> None:
-    """Another's claim is waited for until it runs out, and is refused when it is renewed meanwhile."""
+def take(token: str, by: str, seconds: float) -> bool:
+    """Another's claim is waited for until it runs out, and is refused when it is renewed meanwhile. Whether it was:
+    what was seen before is old then."""
     first: Claim | None = None
     while True:
         with alone(_LOCK, _LOCK_SECONDS):
             found = read()
             if found is None or found.token == token or not found.left(now()):
-                return _write(Claim(token, by, now(), seconds))
+                _write(Claim(token, by, now(), seconds))
+                return first is not None
             if first is not None and found != first:
                 raise found.refusal(now())
             first = found
@@ -84,7 +87,7 @@ def take(token: str, by: str, seconds: float) -> None:
 
 
 def renew(token: str, by: str, seconds: float) -> None:
-    """One that was taken over is lost, also when the other's has run out: what was decided may be true no more."""
+    """One that is not there as it was taken is lost: what was decided may be true no more."""
     with alone(_LOCK, _LOCK_SECONDS):
         _refuse_overtaken(token)
         _write(Claim(token, by, now(), seconds))
@@ -109,7 +112,12 @@ def held(token: str) -> Iterator[None]:
 
 def _refuse_overtaken(token: str) -> None:
     found = read()
-    if found is not None and found.token != token:
+    if found is None:
+        raise Refused(
+            "The claim that this failover held on this host is gone, with a reboot or because another run came and "
+            "ended while this one was silent: see who is primary, and run this again."
+        )
+    if found.token != token:
         raise Refused(
             f"Another failover, begun by {found.by}, has taken over from this one, which had been silent for too long: "
             "see how that ends before anything else is done."

@@ -26,12 +26,15 @@ class Server:
     port: int
 
 
-def answers(server: Server, seconds: float) -> bool:
+def answers(server: Server, seconds: float) -> bool | None:
+    """None where its name leads nowhere, which says nothing of the server."""
     try:
         with socket.create_connection((server.address, server.port), timeout=seconds) as connection:
             connection.sendall(_ASK)
             return bool(connection.recv(1))
-    except (OSError, UnicodeError):
+    except (socket.gaierror, UnicodeError):
+        return None
+    except OSError:
         return False
 
 
@@ -41,4 +44,4 @@ def looked(servers: Sequence[Server], seconds: float) -> dict[str, bool]:
         return {}
     with ThreadPoolExecutor(max_workers=min(len(servers), 32)) as threads:
         found = threads.map(lambda each: answers(each, seconds), servers)
-        return dict(zip((each.name for each in servers), found))
+        return {each.name: answer for each, answer in zip(servers, found) if answer is not None}

@@ -28,8 +28,8 @@ options:
     required: true
   state:
     description:
-      - V(taken) claims the host. V(renewed) says that the run goes on, and fails where another took over. V(given_up)
-        ends it.
+      - V(taken) claims the host. V(renewed) says that the run goes on, and fails where the claim is another's or
+        gone. V(given_up) ends it.
     type: str
     choices: [taken, renewed, given_up]
     default: taken
@@ -40,7 +40,7 @@ options:
     default: somebody
   seconds:
     description:
-      - For how long the claim is believed when nothing is heard of the run.
+      - For how long the claim is believed when nothing is heard of the run, V(10) at least.
     type: int
     default: 60
 attributes:
@@ -69,11 +69,16 @@ held:
   description: Whether the host is claimed by this run now, or would be.
   type: bool
   returned: success
+waited:
+  description: Whether another run's claim had to run out, so that what was seen before may be true no more.
+  type: bool
+  returned: success
 """
 
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _claim
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -83,20 +88,25 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "seconds": {"type": "int", "default": 60},
 }
 
+SHORTEST = 10
+
 
 def main() -> None:
     with Module(OPTIONS, driver=False) as module:
         token, state = module.params["token"], module.params["state"]
         how = (token, module.params["by"], float(module.params["seconds"]))
+        if module.params["seconds"] < SHORTEST:
+            raise Refused(f"seconds takes {SHORTEST} or more: a shorter claim runs out between two tasks.")
+        waited = False
         if module.check_mode:
             _claim.judge(token)
         elif state == "taken":
-            _claim.take(*how)
+            waited = _claim.take(*how)
         elif state == "renewed":
             _claim.renew(*how)
         else:
             _claim.give_up(token)
-        module.report(held=state != "given_up")
+        module.report(held=state != "given_up", waited=waited)
 
 
 if __name__ == "__main__":

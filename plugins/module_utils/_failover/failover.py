@@ -80,6 +80,7 @@ def _cluster(seen: Snapshot, wish: Wish) -> Iterator[Refusal]:
         yield from checks.at_most_one_primary(seen)
         return
     yield from suspects.nobody_is_foreign(seen)
+    yield from suspects.somebody_was_primary(seen)
     yield from suspects.nobody_streams(seen, wish.fenced)
     yield from suspects.enough_say_so(seen, wish.witnesses, wish.fenced)
     yield from ancestry.is_known(seen, wish.timeline)

@@ -36,9 +36,20 @@ def nobody_is_foreign(seen: Snapshot) -> Iterator[Refusal]:
             )
 
 
+def somebody_was_primary(seen: Snapshot) -> Iterator[Refusal]:
+    """Where all are standbys, the primary is one that nobody was told of."""
+    if not suspects(seen) and any(each.standby for each in seen.nodes):
+        yield Refusal(
+            "primary_unlisted",
+            f"All of {seen.names} are standbys, so that none of them can have been the primary: see with "
+            "runbook.postgres.topology whom they followed, and have that one in postgres_hosts.",
+        )
+
+
 def nobody_streams(seen: Snapshot, fenced: frozenset[str]) -> Iterator[Refusal]:
     """A standby that gets WAL gets it from a primary that lives, unless it is from another standby."""
-    if all(each.name in fenced for each in suspects(seen)):
+    found = suspects(seen)
+    if found and all(each.name in fenced for each in found):
         return
     fed = {member for each in seen.nodes if each.standby for member in each.told("streaming") or ()}
     for each in seen.nodes:
@@ -56,7 +67,7 @@ def enough_say_so(seen: Snapshot, witnesses: Witnesses, fenced: frozenset[str]) 
     for node in suspects(seen):
         reached = [name for name, reaches in witnesses.get(node.name, {}).items() if reaches]
         blind = vantage_points(node, seen, witnesses)
-        if reached and not _stopped(node):
+        if reached:
             yield Refusal(
                 "witness_reaches",
                 f"{several(reached)} still reaches {node.name}, which may take writes there: mend the way to it, or "

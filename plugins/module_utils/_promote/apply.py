@@ -17,6 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._promote.observe 
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.plan import Promote, Resume
 
 _PAUSE = 0.1
+_SIGNAL = "promote"
 # Written and committed, and nothing stays of it. A commit that waits for standbys would tell of them, not of this one.
 _TEST_WRITE = """
 SET synchronous_commit = local;
@@ -87,13 +88,21 @@ class Promoting:
                 raise
         after = ask(self.place)
         if after.in_recovery:
-            raise Problem(
-                f"Instance {self.place.title} was told to promote itself and is in recovery after {seconds} s: look at "
-                "its log, start no other primary, and run this again."
-            )
+            raise self._pending(seconds)
         self._measured("promoted_ms", began)
         self.result.update(standing(self.place, after))
         self._prove(after)
+
+    def _pending(self, seconds: int) -> Problem:
+        """The server promotes itself only if it finds the file when it comes to it, which may be hours from now."""
+        begun = f"Instance {self.place.title} was told to promote itself and is in recovery after {seconds} s"
+        try:
+            (self.place.data / _SIGNAL).unlink()
+        except FileNotFoundError:
+            return Problem(f"{begun}: look at its log, start no other primary, and run this again.")
+        return Problem(
+            f"{begun}: that was taken back, so that it stays a standby; look at its log, and run this again."
+        )
 
     def _prove(self, after: Server) -> None:
         left = forked(self.place, after.timeline)

@@ -44,7 +44,7 @@ def test_one_that_runs_out_is_waited_for_and_taken_over(clock: Clock) -> None:
     with pytest.raises(Refused, match=r"begun by alice on here and heard of 0 s ago.* in 60 s"):
         _claim.judge(OTHER)
     _claim.judge(ONE)
-    _claim.take(OTHER, "bob on there", 60)
+    assert _claim.take(OTHER, "bob on there", 60) is True
     assert clock.at >= 160
     # Whoever was overtaken promotes nothing and ends nothing, also when the other is silent by then.
     clock.at += 100
@@ -74,9 +74,24 @@ def test_one_that_is_renewed_meanwhile_is_refused(clock: Clock) -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_after_a_reboot_a_run_goes_on() -> None:
-    _claim.renew(ONE, "alice on here", 60)
-    _claim.judge(ONE)
+def test_one_that_is_gone_is_not_held() -> None:
+    """After a reboot, or when another run came and ended meanwhile."""
+    with pytest.raises(Refused, match="is gone"):
+        _claim.renew(ONE, "alice on here", 60)
+    with pytest.raises(Refused, match="is gone"), _claim.held(ONE):
+        pytest.fail("it was let in")
+    assert _claim.take(ONE, "alice on here", 60) is False
+    with _claim.held(ONE):
+        pass
+
+
+def test_a_run_that_slept_while_another_came_and_ended_promotes_nothing(clock: Clock) -> None:
+    _claim.take(ONE, "alice on here", 60)
+    clock.at += 61
+    _claim.take(OTHER, "bob on there", 60)
+    _claim.give_up(OTHER)
+    with pytest.raises(Refused, match="is gone"), _claim.held(ONE):
+        pytest.fail("it was let in")
 
 
 def test_what_is_no_claim_is_refused(clock: Clock, tmp_path: Path) -> None:
