@@ -38,6 +38,12 @@ def said(run: Run, task: str) -> str:
     return " ".join(str(each.result.get("msg")) for each in run.outcomes if each.task == task)
 
 
+def promoted(cluster: Site) -> tuple[str, str]:
+    """The one primary that there is, and how the one that follows it is called there."""
+    (new,) = primaries(cluster)
+    return new, {NEW: "fo_pg3", THIRD: "fo_pg2"}[new]
+
+
 def test_a_cluster_that_works_is_left_alone(cluster: Site) -> None:
     done = cluster.play("--diff", playbook=FAILOVER)
     assert done.returncode == 0, done.failures or done.output
@@ -68,15 +74,16 @@ def test_the_primary_is_gone(cluster: Site, wrote: Writers, capsys: pytest.Captu
         assert f"promote {NEW}" in evidence or f"promote {THIRD}" in evidence
         assert primaries(cluster) == []
 
-        done = cluster.play("--diff", playbook=FAILOVER, failover_to=NEW)
+        # Which of them has more when it dies nobody knows; to name the other one would rightly be refused.
+        done = cluster.play("--diff", playbook=FAILOVER)
         time.sleep(2)
     assert done.returncode == 0, done.failures or done.output
     with capsys.disabled():
         print(f"\n  longest time without a commit: {wrote.longest_gap_ms} ms of {len(wrote.acknowledged)} commits")
         print(f"  {said(done, 'Tell how it went')}")
-    assert primaries(cluster) == [NEW]
-    exactly_what_was_told(cluster, NEW, wrote)
-    assert streaming(cluster, NEW) == ["fo_pg3"]
+    new, follows = promoted(cluster)
+    exactly_what_was_told(cluster, new, wrote)
+    assert streaming(cluster, new) == [follows]
 
 
 def test_a_second_run_and_site_change_nothing(cluster: Site) -> None:
@@ -85,11 +92,12 @@ def test_a_second_run_and_site_change_nothing(cluster: Site) -> None:
         lost = {each.host for each in again.outcomes if each.said in ("failed", "unreachable")}
         assert lost <= {OLD}, again.failures
         assert again.changed == []
-    assert primaries(cluster) == [NEW]
+    promoted(cluster)
 
 
 def test_the_old_one_returns_by_itself_and_is_brought_back(cluster: Site, wrote: Writers) -> None:
     """It does not know that another was promoted, and somebody writes to it."""
+    new, follows = promoted(cluster)
     boot(cluster.nodes[OLD])
     cluster.write()
     wait_until("it is back as a primary", lambda: OLD in primaries(cluster), bound=60)
@@ -101,11 +109,11 @@ def test_the_old_one_returns_by_itself_and_is_brought_back(cluster: Site, wrote:
 
     fenced = cluster.play(playbook="runbook.postgres.fence", fence_host=OLD)
     assert fenced.returncode == 0, fenced.failures
-    assert primaries(cluster) == [NEW]
+    assert primaries(cluster) == [new]
     back = cluster.play("--diff", playbook="runbook.postgres.rejoin", rejoin_host=OLD)
     assert back.returncode == 0, back.failures or back.output
-    wait_until("all stream", lambda: streaming(cluster, NEW) == ["fo_pg1", "fo_pg3"], bound=60)
-    exactly_what_was_told(cluster, NEW, wrote)
+    wait_until("all stream", lambda: streaming(cluster, new) == ["fo_pg1", follows], bound=60)
+    exactly_what_was_told(cluster, new, wrote)
     again = cluster.play("--diff")
     assert again.returncode == 0, again.failures
     assert again.changed == []
