@@ -75,6 +75,7 @@ LONG_TESTS = {
         "test_a_drill_that_was_killed_is_cleaned_up_by_the_next",
     ),
     "test_fence": (
+        "test_a_playbook_fences_proves_and_lets_back",
         "test_a_block_that_was_killed_is_finished_by_the_next",
         "test_a_server_beside_systemd_is_found_by_its_own_port_and_stopped",
         "test_a_server_that_hangs_is_ended_all_the_same",
@@ -110,6 +111,7 @@ LONG_TESTS = {
         "test_where_no_pgbouncer_runs_nobody_is_held_back",
     ),
     "test_progress": (
+        "test_a_logical_restore",
         "test_a_restore_of_single_tables",
         "test_a_physical_backup_that_is_not_ours_tells_what_its_release_can",
         "test_what_a_killed_run_left_is_nothing_that_runs_and_goes_with_the_next",
@@ -129,6 +131,7 @@ LONG_TESTS = {
         "test_a_standby_that_went_another_way_comes_back",
         "test_wal_that_is_gone_comes_from_an_archive_or_a_copy_is_asked_for",
     ),
+    "test_replica_lag": ("test_readers_leave_a_standby_that_is_behind_and_come_back",),
     "test_restore": (
         "test_a_wrong_answer_changes_nothing",
         "test_an_empty_database_is_filled_without_asking",
@@ -158,6 +161,13 @@ LONG_TESTS = {
         "test_an_authority_is_replaced_in_two_runs",
         "test_another_name_is_another_certificate",
         "test_files_brought_along_are_installed",
+    ),
+    "test_vacuum": (
+        "test_a_run_whose_session_is_ended_tells_what_it_did_and_is_gone_on_with",
+        "test_names_are_taken_as_they_are",
+        "test_tables_of_others_are_named_and_left",
+        "test_the_playbook_on_a_cluster",
+        "test_when_the_time_is_over_the_rest_is_for_the_next_run",
     ),
 }
 
