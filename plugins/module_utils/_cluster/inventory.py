@@ -54,7 +54,7 @@ def problems(
     hosts = list(dict.fromkeys([*play, *members]))
     told += _unknown(hosts, inventory, known, prefixes)
     for cluster in clusters.values():
-        told += [*_lists(cluster, inventory), *_differences(cluster, inventory)]
+        told += [*_lists(cluster, inventory), *_differences(cluster, inventory), *_versions(cluster, inventory)]
         told += confirming.refusals(cluster.name, cluster.servers, inventory)
     told += _strays(play, inventory, clusters)
     told += _claims(clusters, inventory)
@@ -152,6 +152,21 @@ def _differences(cluster: Cluster, inventory: Mapping[str, Variables]) -> Iterat
                 f"The hosts of cluster {cluster.name} have different {variable}: {each}. "
                 "Set it once, in the variables of the cluster's group."
             )
+
+
+def _versions(cluster: Cluster, inventory: Mapping[str, Variables]) -> Iterator[str]:
+    """What is judged beforehand goes by postgres_version; a role's own would be met in the middle of it."""
+    aside: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name in dict.fromkeys(cluster.servers):
+        variables = inventory.get(name, {})
+        meant, said = variables.get("provision_version"), variables.get("postgres_version")
+        if meant is not None and str(meant) != str(said or ""):
+            aside[str(meant), str(said or "not set")].append(name)
+    for (meant, said), names in aside.items():
+        yield (
+            f"provision_version is {meant} on {_and(names)}, and postgres_version is {said}: set postgres_version, which "
+            "all parts of a cluster go by, and leave the other out."
+        )
 
 
 def _strays(play: Iterable[str], inventory: Mapping[str, Variables], clusters: Mapping[str, Cluster]) -> Iterator[str]:

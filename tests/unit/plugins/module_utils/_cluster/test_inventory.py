@@ -16,7 +16,7 @@ Hosts = dict[str, dict[str, Any]]
 TAKES = known(
     {
         "preflight": [{"options": {"postgres_cluster": {}, "postgres_hosts": {}, "postgres_first_primary": {}}}],
-        "provision": [{"options": {"provision_port": {}}}, {"options": {"provision_packages": {}}}],
+        "provision": [{"options": {"provision_port": {}, "provision_version": {}}}, {"options": {"provision_packages": {}}}],
         "tls": [{}],
     }
 )
@@ -38,7 +38,7 @@ def good() -> Hosts:
 
 
 def judged(variables: Mapping[str, Any], name: str) -> Any:
-    return variables[name] if name.startswith("replication_") else None
+    return variables[name] if name.startswith(("replication_", "provision_")) else None
 
 
 def found(hosts: Hosts, play: list[str] | None = None) -> list[str]:
@@ -81,6 +81,11 @@ BAD: list[tuple[str, Hosts, tuple[str, ...]]] = [
         "no address of its own, beside one that has",
         {**good(), "db2": good()["pool"]},
         ("db2 has no postgres_address, which db1 has",),
+    ),
+    (
+        "a version of the role alone",
+        {name: {**host, "provision_version": 17} for name, host in good().items()},
+        ("provision_version is 17 on db1 and db2, and postgres_version is not set: set postgres_version",),
     ),
     ("no address", at("db2", postgres_address=""), ("db2 has no address",)),
     ("every host's own address", at("db2", postgres_address="127.0.0.1"), ("db2 has the address 127.0.0.1",)),
