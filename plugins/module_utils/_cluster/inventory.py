@@ -164,8 +164,8 @@ def _versions(cluster: Cluster, inventory: Mapping[str, Variables]) -> Iterator[
             aside[str(meant), str(said or "not set")].append(name)
     for (meant, said), names in aside.items():
         yield (
-            f"provision_version is {meant} on {_and(names)}, and postgres_version is {said}: set postgres_version, which "
-            "all parts of a cluster go by, and leave the other out."
+            f"provision_version is {meant} on {_and(names)}, and postgres_version is {said}: set postgres_version, "
+            "which all parts of a cluster go by, and leave the other out."
         )
 
 

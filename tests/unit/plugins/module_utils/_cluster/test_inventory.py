@@ -16,7 +16,10 @@ Hosts = dict[str, dict[str, Any]]
 TAKES = known(
     {
         "preflight": [{"options": {"postgres_cluster": {}, "postgres_hosts": {}, "postgres_first_primary": {}}}],
-        "provision": [{"options": {"provision_port": {}, "provision_version": {}}}, {"options": {"provision_packages": {}}}],
+        "provision": [
+            {"options": {"provision_port": {}, "provision_version": {}}},
+            {"options": {"provision_packages": {}}},
+        ],
         "tls": [{}],
     }
 )
