@@ -196,6 +196,7 @@ ON_ONE_RELEASE = (
     "test_restore_tables",
     "test_standby",
     "test_standby_promoted",
+    "test_vacuum",
 )
 ONE_RELEASE = re.compile(r"\[(debian)?12\b")
 
