@@ -6,8 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from ansible.errors import AnsibleError
+from jinja2.runtime import Undefined
+
+from ansible_collections.runbook.postgres.plugins.filter.missing_secrets import FilterModule, missing_secrets
 from lab.checkout import ROOT
 
 BIN = Path(sys.executable).parent
@@ -73,3 +79,54 @@ def test_what_is_missing_is_told_by_name_and_nothing_else(tmp_path: Path) -> Non
         "or correct the name."
     )
     assert "not to be told" not in done.stdout
+
+
+class Templated(Mapping[str, Any]):
+    """A host's variables, of which some cannot be filled in: as each version of core shows that."""
+
+    def __init__(self, **values: Any) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> Any:
+        found = self._values[name]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def chained() -> AnsibleError:
+    error = AnsibleError("Error while resolving value for 'password'.")
+    error.__cause__ = AnsibleError("'vault_deep' is undefined")
+    return error
+
+
+def test_every_way_in_which_a_value_cannot_be_filled_in() -> None:
+    host = Templated(
+        raised=AnsibleError("'vault_raised' is undefined"),
+        chained=chained(),
+        left="{{ vault_left }}:{{ vault_there }}",
+        marked=Undefined(name="vault_marked"),
+        inside=[{"password": "{{ vault_inside }}"}],
+        waits=AnsibleError("'pg_node' is undefined"),
+        number=5,
+        vault_there="known",
+    )
+    told = missing_secrets({"a": host, "b": host}, ["a", "b"])
+    assert [each.split(" names ")[1].partition(",")[0] for each in told] == [
+        "vault_deep",
+        "vault_inside",
+        "vault_left",
+        "vault_marked",
+        "vault_raised",
+    ]
+    assert all(each.startswith("Variable ") and " of a names " in each for each in told)
+
+
+def test_nothing_is_told_where_nothing_is_missing() -> None:
+    assert FilterModule().filters()["missing_secrets"]({"a": {"vault_x": 1, "y": "{{ vault_x }}"}}, ["a"]) == []
