@@ -68,7 +68,7 @@ RETURN = r"""
 held:
   description: Whether the host is claimed by this run now, or would be.
   type: bool
-  returned: success
+  returned: success, and when a claim could not be renewed
 waited:
   description: Whether another run's claim had to run out, so that what was seen before may be true no more.
   type: bool
@@ -103,6 +103,8 @@ def main() -> None:
         elif state == "taken":
             waited = _claim.take(*how)
         elif state == "renewed":
+            # Who has the say now is part of the answer; that nobody could tell is another matter.
+            module.report(held=False, waited=False)
             _claim.renew(*how)
         else:
             _claim.give_up(token)
