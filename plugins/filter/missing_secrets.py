@@ -13,8 +13,9 @@ author:
   - runbook.postgres maintainers (@runbook-postgres)
 short_description: Tell which entries of a vault are missing
 description:
-  - Looks at every variable of hosts, and tells of those that name a variable beginning with C(vault_) which nothing
-    defines. No value is told.
+  - Looks at the variables of hosts that the roles of this collection take, and tells of those that name a variable
+    beginning with C(vault_) which nothing defines. No value is told. What only a playbook takes, such as the keys of
+    logical backups, keeps nobody from building a cluster.
   - That a variable waits for something else, such as facts, is no fault.
 positional: _input, hosts
 options:
@@ -58,14 +59,17 @@ from ansible.errors import AnsibleError
 from jinja2.exceptions import UndefinedError
 from jinja2.runtime import Undefined
 
+from ansible_collections.runbook.postgres.plugins.filter.inventory_problems import specified
+
 _NAME = re.compile(r"\bvault_\w+")
 _MISSING = re.compile(r"'(vault_\w+)' is undefined")
 
 
 def missing_secrets(hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]) -> list[str]:
+    taken = specified().options
     named: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for host in hosts:
-        for name in hostvars[host]:
+        for name in (each for each in hostvars[host] if each in taken):
             for secret in _missing(hostvars[host], name):
                 if secret not in hostvars[host]:
                     named[secret][name].append(host)

@@ -21,18 +21,20 @@ INVENTORY = {
     "all": {
         "hosts": {
             "a": {
-                "wanted": [
+                "provision_roles": [
                     {"name": "x", "password": "{{ vault_x_password }}"},
                     {"name": "y", "password": "{{ vault_y_password }}"},
                     {"name": "z", "password": "{{ vault_z_password }}"},
                 ],
-                "direct": "{{ vault_direct }}",
+                "replication_password": "{{ vault_direct }}",
+                # A playbook's own, which others do without.
+                "backup_defaults": {"recipients": "{{ vault_backup_keys }}"},
                 # What is found out later is no fault.
-                "waits": "{{ pg_node.version }}",
-                "optional": "{{ vault_optional | default('') }}",
+                "provision_version": "{{ pg_node.version }}",
+                "provision_port": "{{ vault_optional | default('') }}",
                 "vault_z_password": "not to be told",
             },
-            "b": {"direct": "{{ vault_of_another_cluster }}"},
+            "b": {"replication_password": "{{ vault_of_another_cluster }}"},
         }
     }
 }
@@ -75,8 +77,8 @@ def test_what_is_missing_is_told_by_name_and_nothing_else(tmp_path: Path) -> Non
         "vault_y_password",
     ]
     assert told[1] == (
-        "Variable wanted of a names vault_x_password, which nothing defines: add it to the vault of its group, "
-        "or correct the name."
+        "Variable provision_roles of a names vault_x_password, which nothing defines: add it to the vault of its "
+        "group, or correct the name."
     )
     assert "not to be told" not in done.stdout
 
@@ -108,13 +110,13 @@ def chained() -> AnsibleError:
 
 def test_every_way_in_which_a_value_cannot_be_filled_in() -> None:
     host = Templated(
-        raised=AnsibleError("'vault_raised' is undefined"),
-        chained=chained(),
-        left="{{ vault_left }}:{{ vault_there }}",
-        marked=Undefined(name="vault_marked"),
-        inside=[{"password": "{{ vault_inside }}"}],
-        waits=AnsibleError("'pg_node' is undefined"),
-        number=5,
+        provision_settings=AnsibleError("'vault_raised' is undefined"),
+        provision_databases=chained(),
+        replication_password="{{ vault_left }}:{{ vault_there }}",
+        tls_common_name=Undefined(name="vault_marked"),
+        provision_roles=[{"password": "{{ vault_inside }}"}],
+        provision_version=AnsibleError("'pg_node' is undefined"),
+        provision_port=5,
         vault_there="known",
     )
     told = missing_secrets({"a": host, "b": host}, ["a", "b"])
@@ -129,4 +131,9 @@ def test_every_way_in_which_a_value_cannot_be_filled_in() -> None:
 
 
 def test_nothing_is_told_where_nothing_is_missing() -> None:
-    assert FilterModule().filters()["missing_secrets"]({"a": {"vault_x": 1, "y": "{{ vault_x }}"}}, ["a"]) == []
+    assert (
+        FilterModule().filters()["missing_secrets"](
+            {"a": {"vault_x": 1, "provision_port": "{{ vault_x }}", "backup_defaults": "{{ vault_keys }}"}}, ["a"]
+        )
+        == []
+    )
