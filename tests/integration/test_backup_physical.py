@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,8 @@ def test_a_backup_that_was_killed_is_no_backup(alone: Backups) -> None:
     assert set(listed(alone)) == set(ids(alone))
 
 
-def listed(alone: Backups) -> list[str]:
-    names = alone.repository.exec(["ls", PLACE]).stdout.split()
+def listed(alone: Backups, place: str = PLACE) -> list[str]:
+    names = alone.repository.exec(["ls", place]).stdout.split()
     return [name for name in names if name[0].isdigit()]
 
 
@@ -154,6 +155,46 @@ def test_wal_that_is_missing_is_named(alone: Backups) -> None:
     alone.repository.exec(["sh", "-c", f"rm /srv/backup/archive/{STANZA}/*/*/{lost}-*"])
     told = backup(alone, check=True).result["warnings"]
     assert f"WAL segment {lost} is missing in repository 1, so that backup {label}" in str(told)
+
+
+# In the place of pgBackRest: writes down what it is called for, and does not answer where it is to list.
+BESIDE = """#!/bin/sh
+echo "$*" >>/tmp/called
+case "$*" in *repo-ls*) {listing} ;; esac
+exec /usr/bin/pgbackrest "$@"
+"""
+
+
+@contextlib.contextmanager
+def called(alone: Backups, listing: str) -> Iterator[Callable[[str], int]]:
+    """How many calls of it had such words."""
+    node, place = alone.repository, "/usr/local/bin/pgbackrest"
+    node.exec(["install", "-m", "0666", "/dev/null", "/tmp/called"])
+    node.write(place, BESIDE.format(listing=listing), mode="0755")
+
+    def calls(words: str) -> int:
+        return node.exec(["cat", "/tmp/called"]).stdout.count(words)
+
+    try:
+        yield calls
+    finally:
+        node.exec(["rm", place, "/tmp/called"])
+
+
+def test_the_archive_is_listed_once_and_its_silence_is_no_failure(alone: Backups) -> None:
+    with called(alone, ":") as calls:
+        done = backup(alone, max_age="0").result
+        assert done["taken"]
+        assert calls("--recurse") == 1
+    with called(alone, "exit 49") as calls:
+        done = backup(alone, max_age="0").result
+        assert done["taken"]
+        assert done["verified"]["level"] == "checksum"
+        assert "The WAL in repository 1 was not listed" in str(done["warnings"])
+        assert calls("repo-ls") == 1
+    assert "was not listed" in str(state(alone)["problems"])
+    backup(alone, max_age="0")
+    assert "was not listed" not in str(state(alone)["problems"])
 
 
 def test_broken_pages_of_the_live_cluster_fail(alone: Backups) -> None:
@@ -231,9 +272,12 @@ def test_a_disk_that_is_full_is_told_and_leaves_no_backup(alone: Backups) -> Non
         # How much the first one takes nobody knows beforehand.
         assert "No space left on device" in backup(alone, **now).failure
         assert 2 not in {each["database"]["repo-key"] for each in alone.info()["backup"]}
+        # What it wrote until then is no backup, and goes with the next one.
+        assert len(listed(alone, f"/small/backup/backup/{STANZA}")) == 1
         node.exec(["rm", "/small/full"])
         done = backup(alone, repository=2)
         assert done.result.get("taken"), done.text
+        assert listed(alone, f"/small/backup/backup/{STANZA}") == [done.result["id"]]
         # The next one takes about as much.
         node.exec(["sh", "-c", "head -c 8M /dev/zero >/small/full || true"])
         assert "make room" in backup(alone, check=True, **now).failure

@@ -12,7 +12,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import PHYSICAL, Entry, Series, Verified
-from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, read
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.wal import Wal
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest
 
 PAGES = "Pages of the cluster did not match their checksums when it was taken."
@@ -37,23 +38,20 @@ class Listed:
     problems: tuple[str, ...] = ()
     system_identifier: str | None = None
     archive: Mapping[str, Archive] = field(default_factory=dict)
+    # Why nothing is known of the WAL there.
+    unseen: str | None = None
     # What the last full one takes.
     full_bytes: int | None = None
     # What pgBackRest says of a backup that runs now.
     lock: Mapping[str, Any] = field(default_factory=dict)
 
 
-def observe(stanza: str, repository: int, remembered: Mapping[str, Remembered], seconds: float) -> Listed:
+def observe(pgbackrest: PgBackRest, repository: int, remembered: Mapping[str, Remembered], wal: Wal) -> Listed:
     """Asks pgBackRest for the backups and for the WAL that lies there."""
-    pgbackrest = PgBackRest(stanza, seconds)
     info = pgbackrest.json("info", f"--repo={repository}")
     about = info[0] if info else {}
-    archive = {}
-    for each in about.get("archive", []):
-        if each["database"].get("repo-key", 1) == repository:
-            place = f"archive/{stanza}/{each['id']}"
-            archive[each["id"]] = read(pgbackrest.json("repo-ls", f"--repo={repository}", "--recurse", place))
-    return listed(stanza, repository, about, archive, remembered)
+    archive = wal.look(about)
+    return replace(listed(pgbackrest.stanza, repository, about, archive, remembered), unseen=wal.trouble)
 
 
 def listed(
@@ -81,7 +79,8 @@ def listed(
     identifier = None if current is None else str(databases[current]["system-id"])
     told = tuple(_with_broken_bases(entries))
     lock = about.get("status", {}).get("lock", {}).get("backup", {})
-    return Listed(stanza, repository, told, problems, identifier, archive, _full_bytes(about, repository), lock)
+    full = _full_bytes(about, repository)
+    return Listed(stanza, repository, told, problems, identifier, archive, full_bytes=full, lock=lock)
 
 
 def _full_bytes(about: Mapping[str, Any], repository: int) -> int | None:
@@ -150,8 +149,8 @@ def _reach(
 
 
 def gaps(found: Listed) -> tuple[str, ...]:
-    """WAL that is missing between what a backup needs and the latest: sentences, one for each gap."""
-    told: dict[str, str] = {}
+    """WAL that is missing between what a backup needs and the latest, or that nobody could look for: sentences."""
+    told: dict[str, str] = {"": found.unseen} if found.unseen else {}
     for each in found.entries:
         for archive in found.archive.values():
             if each.timeline is None or each.lsn_start is None:

@@ -10,13 +10,15 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.listing i
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import gaps, observe
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.running import running
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.wal import Wal
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest
 
 _SECONDS = 300.0
 
 
 def physical(stanza: str, repository: int) -> Listing:
-    found = observe(stanza, repository, state.load(stanza, repository), _SECONDS)
+    pgbackrest = PgBackRest(stanza, _SECONDS)
+    found = observe(pgbackrest, repository, state.load(stanza, repository), Wal(pgbackrest, repository))
     place = f"repository {repository}"
     broken = [{"path": place, "problem": each} for each in (*found.problems, *gaps(found))]
-    return Listing(found.entries, broken, running(PgBackRest(stanza, _SECONDS), found.lock))
+    return Listing(found.entries, broken, running(pgbackrest, found.lock))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -17,6 +18,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Re
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files import stanza_file
 
 _MARGIN = 1.2
+# What a backup is called, and what it has once it is whole.
+LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
+MANIFEST = "backup.manifest"
 
 
 def needed_bytes(wish: Wish, take: Take, found: Listed) -> int | None:
@@ -33,12 +37,20 @@ def refuse_without_room(wish: Wish, take: Take, found: Listed) -> None:
     if needed is None or place is None or not place.is_dir():
         return
     there = os.statvfs(place)
-    free = there.f_bavail * there.f_frsize
+    free = there.f_bavail * there.f_frsize + left_bytes(place / "backup" / wish.stanza)
     if needed > free:
         raise Refused(
             f"Repository {wish.repository} in {place} has {size_words(free)} free and the backup of stanza "
             f"{wish.stanza} needs about {size_words(needed)}: make room, or say what it takes (expected_size)."
         )
+
+
+def left_bytes(stanza: Path) -> int:
+    """Of a backup that did not end: pgBackRest goes on with it, or removes it before it writes another."""
+    with contextlib.suppress(OSError):
+        left = [each for each in stanza.iterdir() if LABEL.fullmatch(each.name) and not (each / MANIFEST).exists()]
+        return sum(path.lstat().st_blocks * 512 for each in left for path in each.rglob("*"))
+    return 0
 
 
 def directory(file: Path, repository: int) -> Path | None:

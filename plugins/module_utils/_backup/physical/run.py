@@ -35,8 +35,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     steps,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.request import wanted
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import refuse_without_room
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import LABEL, refuse_without_room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import refuse_unknown, verify
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.wal import Wal
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
@@ -45,7 +46,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest, warnings
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import clear_host
 
-_LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
 _KEEPS = r"^repo{}-retention-full(-type)?=(\S+)$"
 
 
@@ -55,6 +55,7 @@ class Backups:
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         self.pgbackrest = PgBackRest(wish.stanza, wish.timeout)
+        self.wal = Wal(self.pgbackrest, wish.repository)
         self.remembered = state.load(wish.stanza, wish.repository)
         # What this run found out itself: others find out more meanwhile.
         self.judged: dict[str, Remembered] = {}
@@ -71,7 +72,7 @@ class Backups:
         return f"--repo={self.wish.repository}"
 
     def look(self) -> Listed:
-        return observe(self.wish.stanza, self.wish.repository, self.remembered, self.wish.timeout)
+        return observe(self.pgbackrest, self.wish.repository, self.remembered, self.wal)
 
     def judge(self, label: str, found: Remembered) -> None:
         self.judged[label] = self.remembered[label] = found
@@ -94,7 +95,7 @@ class Backups:
             arguments.append(f"--repo{self.wish.repository}-retention-full={count - 1}")
         printed = self.pgbackrest.run("expire", *arguments, log="info")
         lines = [line for line in printed.splitlines() if re.search(r"expire \w+ backup", line)]
-        return list(dict.fromkeys(label for line in lines for label in _LABEL.findall(line)))
+        return list(dict.fromkeys(label for line in lines for label in LABEL.findall(line)))
 
     def _full_count(self) -> int | None:
         """How many full ones stay, where that is counted."""

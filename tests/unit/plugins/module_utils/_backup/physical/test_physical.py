@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -32,6 +33,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import (
     directory,
+    left_bytes,
     needed_bytes,
     refuse_without_room,
 )
@@ -310,3 +312,22 @@ def test_a_full_backup_takes_what_the_last_one_took_and_a_fifth(
     with pytest.raises(Refused, match=r"Repository 1 in .* has .* free and .* needs about 1000 TB: make room"):
         refuse_without_room(wish, full, found)
     refuse_without_room(replace(wish, repository=2), full, found)
+
+
+def test_what_a_run_that_did_not_end_has_left_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes with the next backup, so that this one is not refused for it until somebody removes it by hand."""
+    place = tmp_path / "backup" / "ledger"
+    for label in (FULL, NEXT):
+        (place / label / "pg_data").mkdir(parents=True)
+        (place / label / "pg_data" / "1.zst").write_bytes(b"x" * 100000)
+    (place / FULL / "backup.manifest").touch()
+    (place / "latest").symlink_to(FULL)
+    (place / NEXT / "backup.manifest.copy").touch()
+    assert 100000 <= left_bytes(place) < 200000
+    assert left_bytes(tmp_path / "gone") == 0
+    room(tmp_path, monkeypatch, f"repo1-path={tmp_path}")
+    none_free = SimpleNamespace(f_bavail=0, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda _place: none_free)
+    refuse_without_room(replace(WISH, expected_bytes=100000), Take("full", "full"), look())
+    with pytest.raises(Refused, match="make room"):
+        refuse_without_room(replace(WISH, expected_bytes=200000), Take("full", "full"), look())
