@@ -253,8 +253,9 @@ summary:
   type: str
 rto_seconds:
   description:
-    - From the beginning to the first correct answer; null when there was none. Where only logical backups were
-      restored, the longest of theirs.
+    - From the beginning to the first correct answer about data, which is the heartbeat's, or without one the rows of
+      the smallest table that holds any; null when there was none. Where only logical backups were restored, the
+      longest of theirs.
   returned: when a drill was held
   type: float
 rpo_seconds:

@@ -124,6 +124,25 @@ def test_a_broken_page_in_the_backup_fails_it(shared: Backed, scratch: Node) -> 
     assert clean(scratch)
 
 
+def test_a_server_that_runs_and_reads_nothing_is_no_recovery(shop: Backed, scratch: Node) -> None:
+    """Its only table cannot be read, whatever the server says of itself."""
+    cluster = shop.cluster
+    cluster.psql(f'DROP TABLE ledger; DROP DATABASE "{SHOP}"; CREATE TABLE torn AS SELECT generate_series(1, 9) n')
+    path = cluster.psql("CHECKPOINT; SELECT pg_relation_filepath('torn')")
+    cluster.stop()
+    damage = f"printf broken | dd of={cluster.data_directory}/{path} bs=1 seek=5000 conv=notrunc status=none"
+    shop.node.exec(["sh", "-c", damage])
+    cluster.start()
+    shop.backup()
+    shop.archived()
+    share(shop, scratch)
+    ended = drill(scratch)
+    assert "RTO was not measured" in ended.failure
+    assert "'the smallest table of database postgres can be read' did not pass" in ended.failure
+    assert ended.result["rto_seconds"] is None
+    assert clean(scratch)
+
+
 @pytest.mark.parametrize("place", ["._recovery.repository:Repository.restore", "._recovery.trial:Trial.stop"])
 def test_a_drill_that_was_killed_is_cleaned_up_by_the_next(shared: Backed, scratch: Node, place: str) -> None:
     assert shared.node != scratch
@@ -152,8 +171,10 @@ def test_logical_backups_are_restored_on_servers_of_their_own(shop: Backed, scra
     told_checks = [each["name"] for each in told["checks"]]
     assert f"backup {name}: its tables have the 500 rows that its manifest counts" in told_checks
     assert told_checks[-1] == "all <sales>"
-    # The physical half was measured as ever, and both are on the page.
+    # The physical half was measured as ever, up to an answer about data, and both are on the page.
     assert done["rto_seconds"] > 0
+    evidence = json.loads(scratch.exec(["cat", done["evidence_file"]]).stdout)
+    assert evidence["first_answer"] == "table public.ledger in database postgres, rows: 100"
     page = scratch.exec(["cat", done["page_file"]]).stdout
     assert name in page
     assert "all &lt;sales&gt;" in page

@@ -87,13 +87,15 @@ class Evidence:
     # When the newest transaction ended that was recovered, and what tells it.
     newest_commit: float | None = None
     newest_commit_from: str = ""
-    # To the first correct answer.
+    # To the first correct answer about data.
     rto_seconds: float | None = None
     took: dict[str, float] = field(default_factory=dict)
     checks: list[Checked] = field(default_factory=list)
     # Why it went no further.
     failure: str | None = None
     logical: list[Restored] = field(default_factory=list)
+    # What the recovery time ends with.
+    first_answer: str = ""
 
     @property
     def rpo_seconds(self) -> float | None:

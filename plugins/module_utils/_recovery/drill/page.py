@@ -108,6 +108,8 @@ def _recovered(evidence: Evidence) -> Iterable[tuple[str, str]]:
         yield "Backup ended", moment(backup["stopped"]) or ""
     if evidence.stopped_at_lsn is not None:
         yield "Replayed to", f"{evidence.stopped_at_lsn} on timeline {evidence.followed_timeline}, the archive's end"
+    if evidence.first_answer:
+        yield "First answer", f"by {evidence.first_answer}"
     if evidence.newest_commit is not None:
         yield "Newest commit", f"{moment(evidence.newest_commit)}, by {evidence.newest_commit_from}"
 

@@ -33,6 +33,15 @@ _CHECKSUM_SECONDS = 86400.0
 _DATABASES = "SELECT json_agg(datname ORDER BY datname) FROM pg_database WHERE datallowconn"
 _PLAIN_TIMES = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD';\n"
 READ = "SELECT count(*) FROM pg_class"
+# Counts the rows of the smallest table that holds any, so that the answer is waited for and not its size.
+_LEAST = r"""
+SELECT format('SELECT %L, count(*) FROM %I.%I', n.nspname || '.' || c.relname, n.nspname, c.relname)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+   AND pg_relation_size(c.oid) > 0
+ ORDER BY pg_relation_size(c.oid), c.oid LIMIT 1
+\gexec
+"""
 
 
 @dataclass(frozen=True)
@@ -63,8 +72,10 @@ class Rehearsal:
             with Trial(self.place, self.settings) as trial:
                 with timed(evidence.took, "replay"):
                     stop = self._replay(trial, evidence)
-                self._first_answer(trial, stop, evidence)
-                evidence.rto_seconds = round(time.monotonic() - start, 1)
+                if self._first_answer(trial, evidence):
+                    evidence.rto_seconds = round(time.monotonic() - start, 1)
+                if self.heartbeat is None:
+                    self._newest_commit(stop, evidence)
                 with timed(evidence.took, "questions"):
                     evidence.checks += self._asked(trial)
                 trial.stop()
@@ -109,15 +120,34 @@ class Rehearsal:
             raise Problem(f"{wrong}.")
         return stop
 
-    def _first_answer(self, trial: Trial, stop: Stop, evidence: Evidence) -> None:
-        """The database is there for its users from here on."""
+    def _first_answer(self, trial: Trial, evidence: Evidence) -> bool:
+        """Whether the database is there for its users from here on: that a server runs says nothing of their data."""
         evidence.server_version = str(trial.socket.json("SELECT to_json(current_setting('server_version'))"))
         if self.heartbeat is not None:
             told = trial.socket.psql(_PLAIN_TIMES + self.heartbeat.query, self.heartbeat.database).strip()
             beat = read("time", told, inclusive=True).moment if told else None
             evidence.newest_commit = None if beat is None else beat.timestamp()
-            evidence.newest_commit_from = f"the heartbeat in database {self.heartbeat.database}"
-        elif stop.moment is not None:
+            evidence.newest_commit_from = evidence.first_answer = f"the heartbeat in database {self.heartbeat.database}"
+            return True
+        wrong = []
+        for database in trial.socket.json(_DATABASES):
+            try:
+                told = trial.socket.psql(_LEAST, database).strip()
+            except Problem as error:
+                name = f"the smallest table of database {database} can be read"
+                wrong.append(Checked(name, passed=False, told=error.sentence.rstrip(".")))
+                continue
+            if told:
+                table, _bar, rows = told.rpartition("|")
+                evidence.first_answer = f"table {table} in database {database}, rows: {rows}"
+                break
+        else:
+            evidence.first_answer = "" if wrong else "the catalog, since no table of any database holds a row"
+        evidence.checks += wrong
+        return bool(evidence.first_answer)
+
+    def _newest_commit(self, stop: Stop, evidence: Evidence) -> None:
+        if stop.moment is not None:
             evidence.newest_commit = stop.moment.timestamp()
             evidence.newest_commit_from = "the newest transaction"
         else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -50,3 +52,41 @@ def test_what_cannot_be_removed_is_a_fault_beside_the_first(
     held.run(evidence)
     assert evidence.faults == [f"{said} It cannot be removed: look what keeps it."]
     assert "clean-up" in evidence.took
+
+
+def answering(tables: Mapping[str, str | Problem]) -> Any:
+    """A server with these databases, each of which answers so when its smallest table is counted."""
+
+    def psql(_sql: str, database: str) -> str:
+        told = tables[database]
+        if isinstance(told, Problem):
+            raise told
+        return told
+
+    socket = SimpleNamespace(psql=psql, json=lambda sql: "15.4" if "server_version" in sql else list(tables))
+    return SimpleNamespace(socket=socket)
+
+
+TORN = Problem("It answered: invalid page in block 0.")
+
+
+@pytest.mark.parametrize(
+    ("tables", "answer", "faults"),
+    [
+        ({"postgres": "", "shop": "public.a|b|7\n"}, "table public.a|b in database shop, rows: 7", 0),
+        ({"orders": TORN, "shop": "public.sale|7"}, "table public.sale in database shop, rows: 7", 1),
+        # That the server runs says nothing of what it holds.
+        ({"orders": TORN, "postgres": ""}, "", 1),
+        ({"postgres": "", "template1": ""}, "the catalog, since no table of any database holds a row", 0),
+    ],
+)
+def test_the_recovery_time_ends_with_an_answer_about_data(
+    tables: Mapping[str, str | Problem], answer: str, faults: int, tmp_path: Path
+) -> None:
+    known = read(listing(backup("F1", 1000, "000000010000000000000003")), STANZA, 15, None)
+    place = Place(15, "drill", tmp_path / "data")
+    held = rehearsal.Rehearsal(place, Repository(STANZA), known, known.backups[0], {}, None, (), 1.0, "now")
+    evidence = Evidence(STANZA, STANZA, "scratch", 0.0, Objectives(1.0, 1.0))
+    assert held._first_answer(answering(tables), evidence) == bool(answer)
+    assert (evidence.first_answer, evidence.server_version) == (answer, "15.4")
+    assert [each.passed for each in evidence.checks] == [False] * faults
