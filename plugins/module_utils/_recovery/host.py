@@ -37,6 +37,7 @@ SELECT json_build_object(
   'slots', (SELECT coalesce(json_agg(slot_name ORDER BY slot_name), '[]') FROM pg_replication_slots),
   'synchronous', current_setting('synchronous_standby_names'),
   'archives', current_setting('archive_mode') <> 'off',
+  'written', CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() END,
   'now', extract(epoch FROM clock_timestamp()))
 """
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
@@ -74,6 +75,8 @@ class Server:
     archives: bool = False
     # By its clock, in seconds since 1970.
     now: float | None = None
+    # How far its WAL goes; none of a standby.
+    written: str | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,7 @@ def _server(directory: Path) -> Server | None:
         said["synchronous"],
         said["archives"],
         float(said["now"]),
+        said["written"],
     )
 
 

@@ -105,7 +105,9 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
     if resumes is None:
         refusals += [*choice.refusals, *against.of_timeline(wanted, host, archive), *against.of_stopping(wanted, host)]
         if backup is not None:
-            refusals += beyond(wanted.target, stanza, archive, now, more_wal=more_wal(wanted, host, stanza))
+            further = more_wal(wanted, host, stanza)
+            outside = tuple(beyond(wanted.target, stanza, archive, now, more_wal=further))
+            refusals += outside or against.of_wal(wanted, host, stanza, archive)
             refusals += against.of_room(wanted, host, backup)
     if refusals:
         return Course(Plan(refusals=tuple(refusals)))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._history import position
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Segment, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import (
     Archive,
     wrong_timeline,
@@ -133,6 +134,33 @@ def of_timeline(wanted: Wanted, host: Host, archive: Archive) -> Iterator[str]:
         found = wrong_timeline(data.control.position.timeline, archive.history, archive.timeline)
         if found is not None:
             yield found
+
+
+def of_wal(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive) -> Iterator[str]:
+    """What this instance has not written either comes into no archive."""
+    target, data = wanted.target, host.data
+    if target.kind != "lsn" or data is None or data.control is None:
+        return
+    timeline = data.control.position.timeline
+    archived = stanza.last is not None and stanza.last.timeline == timeline and _before(target.value, stanza.last.end)
+    end = _end_of_wal(host)
+    if timeline == archive.timeline and not archived and end is not None and _before(end, target.value):
+        yield (
+            f"The target, {target}, is beyond the archive, and the WAL of instance {wanted.title} ends at {end} of "
+            f"timeline {timeline}: to have everything that there is, choose latest."
+        )
+
+
+def _end_of_wal(host: Host) -> str | None:
+    """Beyond it there is none; of a server that is down it is where its last file ends, if not before."""
+    if host.server is not None:
+        return host.server.written
+    files = [Segment(name, host.data.segment_bytes) for name in host.data.segments] if host.data is not None else []
+    return max(files, key=lambda each: each.number).end if files else None
+
+
+def _before(one: str, other: str) -> bool:
+    return position(one) < position(other)
 
 
 def of_room(wanted: Wanted, host: Host, backup: Backup) -> Iterator[str]:

@@ -42,7 +42,7 @@ DATA = Data("15", Control(str(CLUSTER), "in production", Branch(1, "0/5000000"))
 WENT_ON = replace(DATA, control=Control(str(CLUSTER), "shut down", Branch(1, "0/5000100")))
 EMPTY = Host(installed=True, free_bytes=1 << 40)
 HERE = replace(EMPTY, data=DATA, registered=str(PLACE.data))
-SERVER = Server(in_recovery=False, archives=True, now=5000.0)
+SERVER = Server(in_recovery=False, archives=True, now=5000.0, written="0/F000100")
 RUNS = replace(HERE, server=SERVER)
 
 
@@ -137,6 +137,35 @@ OTHER = replace(DATA, control=Control("5", "shut down", Branch(1, "0/1")))
 )
 def test_what_speaks_against_it(wanted: Wanted, host: Host, words: str) -> None:
     assert words in refusal(wanted, host)
+
+
+FAR = replace(WANTED, target=Target("lsn", "0/F000200"))
+DOWN = replace(HERE, data=replace(DATA, segments=("00000001000000000000000A", "00000001000000000000000B")))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "host", "archive", "end"),
+    [
+        # Of what the server is yet to hand over the archive's listing knows nothing, and the server all.
+        (FAR, RUNS, Archive(1), "0/F000100"),
+        (replace(FAR, running_server="stop_last"), RUNS, Archive(1), "0/F000100"),
+        (replace(FAR, target=Target("lsn", "0/F000100")), RUNS, Archive(1), None),
+        # How far it is within its last file is not known of one that is down.
+        (replace(FAR, target=Target("lsn", "0/B000200")), DOWN, Archive(1), None),
+        (replace(FAR, target=Target("lsn", "0/C000001")), DOWN, Archive(1), "0/C000000"),
+        # What is in the archive counts, whatever became of the server since.
+        (BACK_THEN, replace(RUNS, server=replace(SERVER, written="0/3500000")), Archive(1), None),
+        # On another timeline this server has no say.
+        (replace(FAR, timeline=2), RUNS, Archive(2, ((1, "0/4000000"),)), None),
+        # One that does not answer keeps nobody from trying.
+        (FAR, replace(RUNS, server=Server()), Archive(1), None),
+    ],
+)
+def test_wal_that_nobody_has_written_is_not_waited_for(
+    wanted: Wanted, host: Host, archive: Archive, end: str | None
+) -> None:
+    told = course(wanted, host, archive).plan.refusals
+    assert told == () if end is None else f"ends at {end} of timeline 1" in " ".join(told)
 
 
 def test_a_timeline_that_did_not_come_from_ours_has_to_be_named() -> None:
