@@ -181,6 +181,33 @@ def test_who_comes_through_a_pooler_waits_and_goes_on(ledger: Backed, scratch: N
             assert cluster.accepts_connections() is False
 
 
+def test_nobody_is_let_onto_damage_who_was_not_asked(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
+    """It is in the backup already, so that the restore brings it back."""
+    cluster, node = ledger.cluster, ledger.node
+    cluster.psql("CREATE TABLE parent (n int PRIMARY KEY); CREATE TABLE child (n int REFERENCES parent)")
+    cluster.psql("SET session_replication_role = replica; INSERT INTO child VALUES (7)")
+    ledger.backup()
+    ledger.archived()
+    pooled(cluster, scratch)
+    asked: dict[str, Any] = {"emergency_host": node.name, "postgres_poolers": [scratch.name]}
+    code, text = play(tmp_path, "emergency_restore", node, scratch, check=True, **asked)
+    assert code == 0, text
+    for commands in (["PAUSE"], []):
+        # The second run finds it restored, and damaged as before.
+        code, text = play(tmp_path, "emergency_restore", node, scratch, **asked)
+        told = " ".join(text.split())
+        assert code != 0, text
+        assert "was restored and is corrupt (child_n_fkey on child)" in told
+        assert f"Clients of postgres still wait on {scratch.name}, since {node.name} is restored and corrupt" in told
+        assert commands_of(scratch) == commands, text
+    # They are let on by who has seen it; it is damaged all the same.
+    code, text = play(tmp_path, "emergency_restore", node, scratch, emergency_onto_damage=True, **asked)
+    assert code != 0, text
+    assert commands_of(scratch) == ["RESUME"], text
+    assert "still wait on" not in text
+    assert through(scratch, "TABLE child") == "7"
+
+
 def test_a_pooler_that_was_left_paused_or_is_down(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
     ledger.backup()
     ledger.archived()
