@@ -64,6 +64,7 @@ WIDTHS = (14, 7, 5, 9, 9, 9, 11, 16, 20)
 WRITTEN_DOWN = "the module on the database host, where it was written down"
 NEEDS = {
     backups.BACKUPS: WRITTEN_DOWN,
+    backups.DUMPS: "the module on the database host, as a user who may read the dumps",
     backups.DRILLS: WRITTEN_DOWN,
     storage.DISKS: "the module on the database host, as a user who may look into the data directory",
     custom.TRANSACTION_RATE: "option ``baseline``",

@@ -187,6 +187,37 @@ options:
         description:
           - File with the client's private key.
         type: path
+  expected_stanzas:
+    description:
+      - Clusters, as their stanza is called, of which there have to be physical backups. Of one that was never backed up
+        nothing is written down anywhere, so that its absence is a finding only if it is expected.
+    type: list
+    elements: str
+    default: []
+  expected_dumps:
+    description:
+      - Databases of which there have to be dumps by M(runbook.postgres.pg_backup), and where. They are looked for on
+        the server's host, by a user that may read them. What is of a whole database counts, whatever its label.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      directory:
+        description:
+          - The directory with dumps, O(runbook.postgres.pg_backup#module:destination) of the module that takes them.
+        type: path
+        required: true
+      database:
+        description:
+          - The database.
+        type: str
+        required: true
+      'on':
+        description:
+          - Which servers take them; on others nothing is expected.
+        type: str
+        choices: [primary, standby, any]
+        default: primary
   limit:
     description:
       - At most so many objects for each check and each list, the worst first.
@@ -632,6 +663,15 @@ ansible_facts:
                       its backups have, in sentences as C(told). Null is never.
                     - Keys are C(cluster), C(last_backup_at), C(backup_seconds), C(last_verified_at),
                       C(verified_seconds), C(recoverable_from), C(recoverable_to), C(problems), C(told).
+                  returned: when answered
+                  type: list
+                  elements: dict
+                dumps:
+                  description:
+                    - For each of O(expected_dumps) that is expected here the latest whole dump and verification, and
+                      how many problems there are, in sentences as C(told). Null is never.
+                    - Keys are C(database), C(directory), C(last_backup_at), C(backup_seconds), C(last_verified_at),
+                      C(verified_seconds), C(problems), C(told).
                   returned: when answered
                   type: list
                   elements: dict

@@ -218,3 +218,27 @@ def test_a_password_is_nowhere(kept: Backups) -> None:
     for text in (seen, done.text, str(kept.manifest(done.result["path"]))):
         assert "secret" not in text
     kept.server.run("DROP ROLE keeper", database="postgres")
+
+
+def test_the_health_report_knows_how_old_it_is_and_misses_it(kept: Backups) -> None:
+    """What the module really wrote is what the report reads."""
+
+    def findings() -> dict[str, str]:
+        wish = {"gather_subset": ["backups"], "expected_stanzas": ["never"], **kept.options}
+        there = [{"directory": PLACE, "database": DATABASE}]
+        login = {"login_unix_socket": "/var/run/postgresql", "login_port": kept.server.primary.port}
+        done = inside.run(kept.node, "pg_health_facts", {**wish, **login, "expected_dumps": there})
+        assert done.code == 0, done.text
+        health = done.result["ansible_facts"]["pg_health"]
+        return {f"{each['check']} {each['object']}": each["message"] for each in health["findings"]}
+
+    missed = findings()
+    assert missed[f"backup_age_seconds {DATABASE}"] == f"There is no backup of database {DATABASE} in {PLACE}."
+    assert "backup_age_seconds never" in missed
+    done = kept.taken()
+    assert {each for each in findings() if each.endswith(DATABASE)} == set()
+    kept.altered(f"{done['path']}/{kept.manifest(done['path'])['dump']}", "data[len(data) // 2] ^= 1")
+    assert kept.take(state="verified", max_age="0").code
+    broken = findings()
+    assert f"backup_age_seconds {DATABASE}" in broken
+    assert "does not hold what was written" in broken[f"backup_problems {DATABASE}"]

@@ -24,6 +24,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.request i
     chosen_subsets,
     custom_queries,
     positive,
+    wanted_dumps,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._health.thresholds import merged
 
@@ -57,6 +58,8 @@ class Examination:
             pooler=_pooler(options["pgbouncer"]),
             transaction_rate_baseline=_baseline(options["baseline"]),
             sample_seconds=options["sample_seconds"],
+            stanzas=tuple(dict.fromkeys(options["expected_stanzas"])),
+            dumps=wanted_dumps(options["expected_dumps"]),
         )
         return cls(libpq_parameters(options), scope, checks, levels, _accepted(options["ignore"], checks))
 

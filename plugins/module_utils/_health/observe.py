@@ -17,6 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.interview
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.backups import ask_backups
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.custom import ask_custom
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.disks import ask_disks
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.dumps import ask_dumps
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.plain import ask
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.pooler import ask_pooler
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.rate import ask_rate
@@ -52,6 +53,7 @@ def _ask_server(interview: Interview) -> None:
                 ask(interview, session, probe, None)
         ask_disks(interview)
         ask_backups(interview)
+        ask_dumps(interview)
         examined = _examined(interview, session)
         _ask_database(interview, session, interview.home, examined=interview.home in examined)
         named = [question.database for question in interview.scope.queries if question.database]

@@ -38,6 +38,12 @@ _PGBOUNCER: dict[str, Any] = {
 
 _BASELINE: dict[str, Any] = {"transactions_per_second": {"type": "float", "required": True}}
 
+_DUMPS: dict[str, Any] = {
+    "directory": {"type": "path", "required": True},
+    "database": {"type": "str", "required": True},
+    "on": {"type": "str", "choices": ["primary", "standby", "any"], "default": "primary"},
+}
+
 HEALTH_OPTIONS: dict[str, Any] = {
     "gather_subset": {"type": "list", "elements": "str", "default": ["all"]},
     "databases": {"type": "list", "elements": "str", "default": []},
@@ -47,6 +53,8 @@ HEALTH_OPTIONS: dict[str, Any] = {
     "baseline": {"type": "dict", "options": _BASELINE},
     "sample_seconds": {"type": "float", "default": 5},
     "pgbouncer": {"type": "dict", "options": _PGBOUNCER},
+    "expected_stanzas": {"type": "list", "elements": "str", "default": []},
+    "expected_dumps": {"type": "list", "elements": "dict", "default": [], "options": _DUMPS},
     "limit": {"type": "int", "default": 10},
     "query_timeout": {"type": "float", "default": 5},
     "connect_timeout": {"type": "float", "default": 5},

@@ -46,6 +46,15 @@ class CustomQuery:
 
 
 @dataclass(frozen=True)
+class WantedDumps:
+    """Of this database there have to be some in this directory, while the server is one of those that take them."""
+
+    directory: str
+    database: str
+    on: str = "primary"
+
+
+@dataclass(frozen=True)
 class Scope:
     """How much is looked at, and how long that may take."""
 
@@ -60,6 +69,14 @@ class Scope:
     pooler: Mapping[str, Any] | None = None
     transaction_rate_baseline: float | None = None
     sample_seconds: float = 5.0
+    # What of backups there has to be, besides what is found: clusters by the names of their stanzas, and dumps.
+    stanzas: tuple[str, ...] = ()
+    dumps: tuple[WantedDumps, ...] = ()
+
+
+def wanted_dumps(expected: Sequence[Mapping[str, Any]]) -> tuple[WantedDumps, ...]:
+    """Each once, however many labels and contents are kept of it."""
+    return tuple(dict.fromkeys(WantedDumps(each["directory"], each["database"], each["on"]) for each in expected))
 
 
 def chosen_subsets(words: Sequence[str]) -> frozenset[str]:

@@ -7,7 +7,8 @@
 /var/lib/runbook-postgres holds a file for each cluster, readable for everyone and without secrets:
 drill-<cluster>.json, and backup-<cluster>.json with `cluster`, `last_backup_at`, `last_verified_at`,
 `recoverable_from` and `recoverable_to`, each time in ISO 8601 with its offset or null, and in `repositories` the
-`problems` of each, in sentences.
+`problems` of each, in sentences. Dumps are looked at where they lie: each has a manifest.json with what it is of, and
+verified.json with the proofs that held and the last one that did not.
 """
 
 from __future__ import annotations
@@ -34,6 +35,37 @@ class Backup:
     problems: int
     told: str
 
+    @property
+    def subject(self) -> str:
+        return f"cluster {self.cluster}"
+
+    @property
+    def named(self) -> str:
+        return self.cluster
+
+
+@dataclass(frozen=True)
+class Dump:
+    """The latest whole dump of a database that is backed up into a directory; ages are in seconds, null is never."""
+
+    database: str
+    directory: str
+    last_backup_at: str | None
+    backup_seconds: float | None
+    last_verified_at: str | None
+    verified_seconds: float | None
+    # What is wrong with those that are kept; how many, and in sentences.
+    problems: int
+    told: str
+
+    @property
+    def subject(self) -> str:
+        return f"database {self.database} in {self.directory}"
+
+    @property
+    def named(self) -> str:
+        return self.database
+
 
 @dataclass(frozen=True)
 class Drill:
@@ -51,6 +83,7 @@ class Drill:
 
 
 BACKUPS = Probe(name="backups", subset="backups", row=Backup, sql={})
+DUMPS = Probe(name="dumps", subset="backups", row=Dump, sql={})
 DRILLS = Probe(name="drills", subset="backups", row=Drill, sql={})
 
-PROBES = (BACKUPS, DRILLS)
+PROBES = (BACKUPS, DUMPS, DRILLS)

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import backups as seen_by
+from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog.backups import Backup, Dump
 from ansible_collections.runbook.postgres.plugins.module_utils._health.check import (
     Check,
     Levels,
@@ -22,36 +23,41 @@ _DAY = 86400.0
 _NEVER = 100 * 365 * _DAY
 
 
+def _kept(observed: Observed) -> Iterator[Backup | Dump]:
+    """Of either kind."""
+    for probe in (seen_by.BACKUPS, seen_by.DUMPS):
+        yield from (seen.row for seen in observed.of(probe))
+
+
 def _backups(observed: Observed) -> Iterable[Measure]:
-    for seen in observed.of(seen_by.BACKUPS):
-        row = seen.row
+    for row in _kept(observed):
         reach = (
-            f"; it can be recovered from {row.recoverable_from} to {row.recoverable_to}" if row.recoverable_to else ""
+            f"; it can be recovered from {row.recoverable_from} to {row.recoverable_to}"
+            if isinstance(row, Backup) and row.recoverable_to
+            else ""
         )
         told = (
             "There is no backup"
             if row.backup_seconds is None
             else (f"The latest backup is {shown_seconds(row.backup_seconds)} old")
         )
-        yield Measure(_or_never(row.backup_seconds), f"{told} of cluster {row.cluster}{reach}.", row.cluster)
+        yield Measure(_or_never(row.backup_seconds), f"{told} of {row.subject}{reach}.", row.named)
 
 
 def _verified(observed: Observed) -> Iterable[Measure]:
-    for seen in observed.of(seen_by.BACKUPS):
-        row = seen.row
+    for row in _kept(observed):
         told = (
             "was never verified"
             if row.verified_seconds is None
             else (f"was last verified {shown_seconds(row.verified_seconds)} ago")
         )
-        yield Measure(_or_never(row.verified_seconds), f"A backup of cluster {row.cluster} {told}.", row.cluster)
+        yield Measure(_or_never(row.verified_seconds), f"A backup of {row.subject} {told}.", row.named)
 
 
 def _problems(observed: Observed) -> Iterable[Measure]:
-    for seen in observed.of(seen_by.BACKUPS):
-        row = seen.row
+    for row in _kept(observed):
         if row.problems:
-            yield Measure(row.problems, f"Backups of cluster {row.cluster} have problems: {row.told}", row.cluster)
+            yield Measure(row.problems, f"Backups of {row.subject} have problems: {row.told}", row.named)
 
 
 def _drills(observed: Observed) -> Iterable[Measure]:

@@ -26,12 +26,14 @@ _ELSEWHERE = "the module ran on another host than the server: run it on the data
 
 
 def ask_backups(interview: Interview, directory: Path = Path(STATE_DIRECTORY)) -> None:
-    """Only a module that runs beside the server sees them; where nothing was written, nothing is said."""
+    """Only a module that runs beside the server sees them; of what is not expected nothing is said where nothing is."""
     for probe, kind, row in ((BACKUPS, "backup", backup), (DRILLS, "drill", drill)):
         if not interview.wants(probe):
             continue
         if interview.server.same_host:
             _read(interview, probe, directory, kind, row)
+            if probe is BACKUPS:
+                _miss(interview, directory)
         elif probe is BACKUPS:
             # Said once for all that lies in that directory.
             interview.lost(probe.name, None, _ELSEWHERE)
@@ -54,6 +56,15 @@ def _read(
             )
 
 
+def _miss(interview: Interview, directory: Path) -> None:
+    """Of a cluster that was never backed up nobody has written anything down."""
+    written = {path.name for path in _files(directory, "backup")}
+    now = datetime.now(timezone.utc)
+    for stanza in interview.scope.stanzas:
+        if f"backup-{stanza}.json" not in written:
+            interview.observed.add(BACKUPS, [Seen(None, backup({"cluster": stanza}, now))])
+
+
 def _files(directory: Path, kind: str) -> Iterator[Path]:
     yield from sorted(directory.glob(f"{kind}-*.json"))
 
@@ -64,9 +75,9 @@ def backup(told: Mapping[str, Any], now: datetime) -> Backup:
     return Backup(
         str(told["cluster"]),
         told.get("last_backup_at"),
-        _age(told.get("last_backup_at"), now),
+        age_of(told.get("last_backup_at"), now),
         told.get("last_verified_at"),
-        _age(told.get("last_verified_at"), now),
+        age_of(told.get("last_verified_at"), now),
         told.get("recoverable_from"),
         told.get("recoverable_to"),
         len(problems),
@@ -80,14 +91,14 @@ def drill(told: Mapping[str, Any], now: datetime) -> Drill:
         told.get("at"),
         bool(told["passed"]),
         told.get("passed_at"),
-        _age(told.get("passed_at"), now),
+        age_of(told.get("passed_at"), now),
         told.get("rto_seconds"),
         told.get("rpo_seconds"),
         " ".join(str(each) for each in told.get("faults", ())),
     )
 
 
-def _age(at: Any, now: datetime) -> float | None:
+def age_of(at: Any, now: datetime) -> float | None:
     if at is None:
         return None
     # Before 3.11 the letter is not understood.

@@ -34,6 +34,7 @@ MAJORS = (13, 14, 15, 16, 17)
 SPECIAL: set[Probe] = {
     storage.DISKS,
     backups.BACKUPS,
+    backups.DUMPS,
     backups.DRILLS,
     sequences.SEQUENCES,
     statements.STATEMENTS,

@@ -16,8 +16,8 @@ from tests.unit.plugins.rows import server
 NOW = datetime.now(timezone.utc)
 
 
-def interview(same_host: bool = True, subset: str = "backups") -> Interview:
-    asked = Interview({"dbname": "postgres"}, Scope(frozenset({subset})))
+def interview(same_host: bool = True, subset: str = "backups", stanzas: tuple[str, ...] = ()) -> Interview:
+    asked = Interview({"dbname": "postgres"}, Scope(frozenset({subset}), stanzas=stanzas))
     asked.observed.server = server(same_host=same_host)
     return asked
 
@@ -45,6 +45,16 @@ def test_what_is_written_is_read_and_judged(tmp_path: Path) -> None:
     assert measured["backup_problems"] == [("a", 3)]
     assert [name for name, _value in measured["drill_age_seconds"]] == ["a", "b"]
     assert measured["drill_failed"] == [("a", 1)]
+
+
+def test_a_cluster_that_was_never_backed_up_is_missed(tmp_path: Path) -> None:
+    write(tmp_path, "backup-a.json", {"cluster": "a", "last_backup_at": NOW.isoformat()})
+    asked = interview(stanzas=("a", "b"))
+    ask_backups(asked, tmp_path)
+    measured = {each.object: each for check in CHECKS[:1] for each in check.measure(asked.observed)}
+    assert measured["a"].value < 86400
+    assert measured["b"].value > 10**9
+    assert measured["b"].message == "There is no backup of cluster b."
 
 
 def test_a_damaged_file_costs_only_itself(tmp_path: Path) -> None:
