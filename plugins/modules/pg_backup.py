@@ -111,6 +111,7 @@ options:
     description:
       - A word of your own for backups that are to have an age and a retention of their own, such as V(weekly). Backups
         of the same database, O(content), tables and label replace one another.
+      - With O(state=verified) the latest backup is that with this label, or without one.
     type: str
     default: ""
   content:

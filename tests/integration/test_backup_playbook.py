@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from lab.checkout import ROOT
 from tests.integration.backups import DATABASE, PLACE, Backups
 from tests.integration.playing import CONNECTION
@@ -56,20 +58,44 @@ def test_check_then_run_then_nothing_then_the_proof(kept: Backups, tmp_path: Pat
     assert "changed=1" not in played(kept, tmp_path, "backup_verify")
 
 
-def test_a_standby_can_do_the_work(kept: Backups, tmp_path: Path) -> None:
-    said = played(kept, tmp_path, "backup", "-e", "backup_on=standby")
+def test_a_standby_can_do_the_work_and_prove_it_on_the_primary(kept: Backups, tmp_path: Path) -> None:
+    there = ("-e", "backup_on=standby")
+    said = played(kept, tmp_path, "backup", *there)
     assert "first is a primary: backups are taken on a standby." in said
     assert {kept.manifest(f"{PLACE}/{name}")["origin"]["standby"] for name in kept.visible()} == {True}
+    said = " ".join(played(kept, tmp_path, "backup_verify", *there, code=2).split())
+    assert "The backups of second lie on a standby, which nothing can be restored on." in said
+    socket = {"login_user": "postgres", "login_unix_socket": "/var/run/postgresql"}
+    way = ("-e", json.dumps({"backup_verify_login": {**socket, "login_port": kept.server.primary.port}}))
+    assert "changed=1" in played(kept, tmp_path, "backup_verify", *there, *way)
+    assert {each["kind"]: each["verified"]["level"] for each in kept.info()["backups"]}["all"] == "restore"
+    read = ("-e", json.dumps({"backup_verify_by": "checksum", "backup_verify_max_age": "0"}))
+    assert "changed=1" in played(kept, tmp_path, "backup_verify", *there, *read)
 
 
-def test_a_night_without_a_backup_is_not_silent(kept: Backups, tmp_path: Path) -> None:
+def test_each_label_is_proven(kept: Backups, tmp_path: Path) -> None:
+    both = ("-e", json.dumps({"backups": [{"database": DATABASE}, {"database": DATABASE, "label": "weekly"}]}))
+    played(kept, tmp_path, "backup", *both)
+    played(kept, tmp_path, "backup_verify", *both, "-e", "backup_verify_by=list")
+    levels = {each["label"]: each["verified"]["level"] for each in kept.info()["backups"]}
+    assert levels == {"": "list", "weekly": "list"}
+
+
+@pytest.mark.parametrize(
+    ("book", "said"), [("backup", "No backup was taken"), ("backup_verify", "No backup was verified")]
+)
+def test_a_night_in_which_nothing_is_done_is_not_silent(kept: Backups, tmp_path: Path, book: str, said: str) -> None:
     """After an accident no server is the primary, or the inventory does not know which it is."""
-    alone = ("-e", "backup_hosts=second")
-    said = played(kept, tmp_path, "backup", *alone, code=2)
-    assert "No backup was taken: none of second answered that it is a primary." in said
-    # A run for some of the servers leaves it to another one.
+
+    def told(*options: str, code: int = 2) -> str:
+        return " ".join(played(kept, tmp_path, book, *options, code=code).split())
+
+    alone = ("-e", json.dumps({"backup_hosts": "second"}))
+    assert f"{said}: none of second answered that it is a primary." in told(*alone)
+    # That an inventory names one of the members is no reason to leave it to the others.
     members = ("-e", json.dumps({"postgres_hosts": ["first", "second"]}))
-    assert "backups are taken on a primary." in played(kept, tmp_path, "backup", *alone, *members)
-    said = played(kept, tmp_path, "backup", *members, "-e", "backup_on=witness", code=2)
-    assert "none of first, second answered that it is a witness" in said
+    assert f"{said}: none of second answered that it is a primary." in told(*alone, *members)
+    assert "none of first, second answered that it is a witness" in told(*members, "-e", "backup_on=witness")
+    # Whoever limits a run to some of the servers leaves it to another one.
+    assert "changed=0" in told(*members, "--limit", "second", code=0)
     assert kept.names() == []

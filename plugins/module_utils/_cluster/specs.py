@@ -23,6 +23,7 @@ OF_PLAYBOOKS = frozenset(
         "backup_verify_hosts",
         "backup_verify_id",
         "backup_verify_identity",
+        "backup_verify_login",
         "backup_verify_max_age",
         "failover_allow_data_loss",
         "failover_claim_seconds",

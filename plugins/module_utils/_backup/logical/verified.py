@@ -25,7 +25,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import find_tools, let_in
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import ALL, DATA, SAFETY, Manifest
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import ALL, DATA
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.options import read_max_age
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
@@ -40,6 +40,7 @@ class Wish:
     which: str
     database: str | None
     content: str
+    label: str
     level: str
     max_age: timedelta
     identity: Path | None
@@ -49,7 +50,7 @@ class Wish:
 def verified(module: Module) -> None:
     wish = _wish(module.params)
     backup = Repository(wish.destination).find(
-        wish.which, wish.database, wish.content, _not_by_a_restore, lambda: _own(module)
+        wish.which, wish.database, wish.content, lambda told: told.label == wish.label, lambda: _own(module)
     )
     _refuse_what_cannot_be(wish, backup)
     plan = _plan(wish, backup, datetime.now(timezone.utc))
@@ -86,11 +87,6 @@ def _own(module: Module) -> str | None:
     return None
 
 
-def _not_by_a_restore(told: Manifest) -> bool:
-    """The latest is of those that are taken by a schedule; what a restore put aside proves nothing of them."""
-    return told.label != SAFETY
-
-
 def _wish(params: dict[str, Any]) -> Wish:
     if not params["destination"]:
         raise Refused("destination is missing: name the directory with the backup that is to be verified.")
@@ -101,6 +97,8 @@ def _wish(params: dict[str, Any]) -> Wish:
         which=params["id"],
         database=params["database"],
         content=params["content"],
+        # The latest is of one series: a nightly backup proves nothing of the weekly one.
+        label=params["label"],
         level=params["verify"],
         max_age=read_max_age(params),
         identity=None if params["identity"] is None else Path(params["identity"]),
