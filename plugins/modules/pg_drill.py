@@ -20,7 +20,10 @@ description:
   - Restores the latest logical backups as well, or alone, each on a new server that is there for nothing else, and just
     as M(runbook.postgres.pg_restore) does in earnest, its files and the rows of each table compared with its manifest.
   - The recovery time (RTO) is the wall time from the beginning to the first correct answer. What would have been lost
-    (RPO) is how old the newest recovered commit was when the drill began; of a logical backup, how old that was itself.
+    (RPO) is how old the newest recovered commit was when the archive had been read to its end, since what arrives there
+    meanwhile is recovered as well; of a logical backup, how old that was when the drill began.
+  - Two clocks tell that, the one of this host and the one of the cluster. Where a commit is from later than it can be,
+    one of them is wrong and the drill fails.
   - Whatever comes of it is written down, as JSON and as a page for people, and what was restored is removed again, also
     when the drill fails. A drill fails when an objective is missed, a check does not pass, or the recovery does not
     succeed.
@@ -260,8 +263,8 @@ rto_seconds:
   type: float
 rpo_seconds:
   description:
-    - How old the newest recovered commit was when the drill began. Where only logical backups were restored, the age of
-      the oldest.
+    - How old the newest recovered commit was when the archive had been read to its end, which is C(read_at). Where only
+      logical backups were restored, the age of the oldest. Null where it was not measured, or a clock is wrong.
   returned: when a drill was held
   type: float
 evidence_file:
@@ -303,6 +306,11 @@ steps:
   returned: always
   type: list
   elements: str
+read_at:
+  description:
+    - When the archive had been read to its end; null where it did not get there.
+  returned: when a drill was held
+  type: str
 took:
   description:
     - How long each took.

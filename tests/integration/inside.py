@@ -113,9 +113,11 @@ def request(
 
 
 @contextlib.contextmanager
-def held(node: Node, module: str, arguments: Mapping[str, Any], at: Interrupt) -> Iterator[Held]:
+def held(
+    node: Node, module: str, arguments: Mapping[str, Any], at: Interrupt, user: str = "postgres"
+) -> Iterator[Held]:
     """A run that stands still there while the test does something, and goes on afterwards."""
-    argv = ["docker", "exec", "--interactive", "--user=postgres", node.container, *command(None)]
+    argv = ["docker", "exec", "--interactive", f"--user={user}", node.container, *command(None)]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:

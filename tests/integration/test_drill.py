@@ -99,6 +99,29 @@ def test_a_drill_measures_proves_and_leaves_nothing(shared: Backed, scratch: Nod
     assert clean(scratch)
 
 
+def test_what_arrives_while_it_is_restored_is_as_old_as_it_is(shared: Backed, scratch: Node) -> None:
+    """A commit after the drill's beginning would be lost just as well as one before it."""
+    options = {"version": scratch.postgresql, "stanza": STANZA, **BEAT}
+    began = time.time()
+    place = Interrupt(("._recovery.repository:Repository.restore",))
+    with inside.held(scratch, "pg_drill", options, place, user="root") as run:
+        shared.cluster.psql("INSERT INTO beat VALUES (clock_timestamp())")
+        beat = float(shared.cluster.psql("SELECT extract(epoch FROM max(at)) FROM beat"))
+        shared.archived()
+        share(shared, scratch)
+        shared.cluster.psql("SELECT pg_sleep(3)")
+        released = time.time()
+        done = made(run.finish())
+    assert beat > began
+    assert released - beat <= done["rpo_seconds"] <= time.time() - beat
+    assert datetime.fromisoformat(done["read_at"]).timestamp() >= released - 1
+    # A clock that is ahead shows, and not as a recovery that loses nothing.
+    shared.cluster.psql("INSERT INTO beat VALUES (clock_timestamp() + interval '1 hour')")
+    shared.archived()
+    share(shared, scratch)
+    assert "after the archive was read, by their clocks" in drill(scratch, **BEAT).failure
+
+
 def test_a_production_node_is_no_scratch(shared: Backed, scratch: Node) -> None:
     assert "same cluster" in refused(drill(shared.node))
     shared.cluster.stop()

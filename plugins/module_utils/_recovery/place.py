@@ -43,6 +43,10 @@ class Place:
         return self.growing / "data"
 
     @property
+    def recovery_signal(self) -> Path:
+        return self.restored / "recovery.signal"
+
+    @property
     def settings(self) -> Path:
         return self.growing / "trial.conf"
 

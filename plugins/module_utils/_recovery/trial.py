@@ -93,9 +93,9 @@ class Trial:
         _own(place.sockets)
         _write(place.hba, self.hba)
         _write(place.settings, seclusion.settings_text(place))
-        signal_file = place.restored / "recovery.signal"
-        if recovery is not None and not signal_file.exists():
-            _files.put(_files.File(signal_file, b"", _debian.SUPERUSER, _debian.SUPERUSER, 0o600), signal_file)
+        if recovery is not None and not place.recovery_signal.exists():
+            asked = _files.File(place.recovery_signal, b"", _debian.SUPERUSER, _debian.SUPERUSER, 0o600)
+            _files.put(asked, place.recovery_signal)
         argv = [str(_debian.bin_directory(place.version) / "postgres"), "-D", str(place.restored)]
         last = {**(recovery or {}), **self.over}
         argv += seclusion.arguments(place, last, seclusion.limits_of(place), self.settings)

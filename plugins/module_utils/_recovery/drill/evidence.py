@@ -13,6 +13,8 @@ from typing import Any
 
 # More than any repository keeps of monthly drills.
 _MOST_RESTORED = 60
+# Two clocks that are kept right differ by less.
+_CLOCKS_AGREE = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,15 @@ class Restored:
 
     @property
     def rpo_seconds(self) -> float | None:
-        return None if self.taken is None else max(0.0, self.began - self.taken)
+        return _age(self.began, self.taken)
 
     @property
     def faults(self) -> list[str]:
         if self.failure is not None:
             return [f"The logical backup of database {self.database} was not restored: {self.failure}"]
-        return list(_faults(self, f" of the logical backup of database {self.database}"))
+        whose = f"the logical backup of database {self.database}"
+        found = list(_faults(self, f" of {whose}"))
+        return [*found, *_wrong_clock(self.began, self.taken, f"What is in {whose}", "the drill began")]
 
     @property
     def document(self) -> dict[str, Any]:
@@ -87,6 +91,8 @@ class Evidence:
     # When the newest transaction ended that was recovered, and what tells it.
     newest_commit: float | None = None
     newest_commit_from: str = ""
+    # When the server had read the archive to its end. Until then it takes in what arrives.
+    read_at: float | None = None
     # To the first correct answer about data.
     rto_seconds: float | None = None
     took: dict[str, float] = field(default_factory=dict)
@@ -99,14 +105,15 @@ class Evidence:
 
     @property
     def rpo_seconds(self) -> float | None:
-        """How old the newest thing was that a disaster at the drill's beginning would have left."""
-        return None if self.newest_commit is None else max(0.0, self.began - self.newest_commit)
+        """What a disaster would have cost at the moment at which the archive was read to its end."""
+        return _age(self.read_at, self.newest_commit)
 
     @property
     def faults(self) -> list[str]:
         found = [] if self.failure is None else [self.failure]
         if self.stanza is not None and self.failure is None:
             found += _faults(self, "")
+            found += _wrong_clock(self.read_at, self.newest_commit, "The newest transaction", "the archive was read")
         return [*found, *(fault for each in self.logical for fault in each.faults)]
 
     @property
@@ -136,6 +143,7 @@ class Evidence:
             **asdict(self),
             "began": moment(self.began),
             "newest_commit": moment(self.newest_commit),
+            "read_at": moment(self.read_at),
             "rto_seconds": self.figures[0],
             "rpo_seconds": self.figures[1],
             "logical": [each.document for each in self.logical],
@@ -193,6 +201,21 @@ def _faults(of: Evidence | Restored, whose: str) -> Iterator[str]:
     for check in of.checks:
         if not check.passed:
             yield f"Check '{check.name}'{whose} did not pass: {check.told}."
+
+
+def _age(at: float | None, committed: float | None) -> float | None:
+    """None as well where it is negative: then the clocks tell nothing."""
+    if at is None or committed is None or committed > at + _CLOCKS_AGREE:
+        return None
+    return max(0.0, at - committed)
+
+
+def _wrong_clock(at: float | None, committed: float | None, what: str, then: str) -> Iterator[str]:
+    if at is not None and committed is not None and committed > at + _CLOCKS_AGREE:
+        yield (
+            f"{what} was committed {span(committed - at)} after {then}, by their clocks: set those of this host and of "
+            "the cluster right."
+        )
 
 
 def _worst(measured: Iterable[float | None]) -> float | None:

@@ -112,6 +112,8 @@ def _recovered(evidence: Evidence) -> Iterable[tuple[str, str]]:
         yield "First answer", f"by {evidence.first_answer}"
     if evidence.newest_commit is not None:
         yield "Newest commit", f"{moment(evidence.newest_commit)}, by {evidence.newest_commit_from}"
+    if evidence.read_at is not None:
+        yield "Archive read to its end", moment(evidence.read_at) or ""
 
 
 def _unpacked(restored: Restored) -> Iterable[tuple[str, str]]:

@@ -113,7 +113,14 @@ class Rehearsal:
         command = self.repository.restore_command(place.restored)
         trial.start({"restore_command": command, **LATEST.settings(asked.timeline, "pause")})
         replay = Replay(self.progress, LATEST, asked, self.stanza)
-        stop = trial.until_stopped(LATEST, self.seconds, replay.look)
+
+        def look(stop: Stop | None) -> None:
+            # The server takes it away when the archive has nothing more, and may write for long before it answers.
+            if evidence.read_at is None and not place.recovery_signal.exists():
+                evidence.read_at = time.time()
+            replay.look(stop)
+
+        stop = trial.until_stopped(LATEST, self.seconds, look)
         evidence.stopped_at_lsn = stop.lsn
         wrong = misses(LATEST, stop, last_start(self.stanza, asked))
         if wrong is not None:

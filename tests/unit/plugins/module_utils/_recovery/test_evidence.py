@@ -28,8 +28,10 @@ GOOD = Evidence(
     {"label": "20260131-020000F", "kind": "full", "bytes": 5 << 30, "stopped": 990_000},
     1,
     "0/500",
-    999_400.0,
+    999_700.0,
     "the newest transaction",
+    # The restore took long.
+    1_000_600.0,
     812.5,
     {"restore": 700.1},
     [Checked("rows", passed=True)],
@@ -49,11 +51,11 @@ DUMP = Restored(
 
 
 def test_a_good_one_passes_and_is_remembered() -> None:
-    assert GOOD.rpo_seconds == 600.0
+    assert GOOD.rpo_seconds == 900.0
     assert GOOD.faults == []
     state = GOOD.state(None)
-    assert (state["passed"], state["passed_at"], state["rpo_seconds"]) == (True, "1970-01-12T13:46:40+00:00", 600.0)
-    assert GOOD.document["newest_commit"] == "1970-01-12T13:36:40+00:00"
+    assert (state["passed"], state["passed_at"], state["rpo_seconds"]) == (True, "1970-01-12T13:46:40+00:00", 900.0)
+    assert GOOD.document["newest_commit"] == "1970-01-12T13:41:40+00:00"
 
 
 @pytest.mark.parametrize(
@@ -61,8 +63,9 @@ def test_a_good_one_passes_and_is_remembered() -> None:
     [
         ({"rto_seconds": 1801.0}, "RTO was 30.0 min, the objective is 30.0 min."),
         ({"rto_seconds": None}, "RTO was not measured"),
-        ({"newest_commit": 999_000.0}, "RPO was 16.7 min"),
+        ({"newest_commit": 999_600.0}, "RPO was 16.7 min"),
         ({"newest_commit": None}, "RPO was not measured"),
+        ({"read_at": None}, "RPO was not measured"),
         (
             {"checks": [Checked("rows", passed=False, told="the answer is 'f'")]},
             "'rows' did not pass: the answer is 'f'.",
@@ -87,14 +90,31 @@ def test_the_page_holds_it_all_and_nothing_that_could_run() -> None:
     shown = page(replace(GOOD, checks=[Checked("<script>alert(1)</script>", passed=True)]))
     assert "<script>" not in shown
     assert "orders &lt;1&gt;" in shown
-    for words in ("13.5 min", "10.0 min", "objective 30.0 min, met", "20260131-020000F (full, 5.0 GiB)", "15.14"):
+    for words in ("13.5 min", "15.0 min", "objective 30.0 min, met", "20260131-020000F (full, 5.0 GiB)", "15.14"):
         assert words in shown
     assert "src=" not in shown
     assert "http" not in shown
 
 
-def test_a_commit_after_the_beginning_is_no_loss() -> None:
-    assert replace(GOOD, newest_commit=GOOD.began + 5).rpo_seconds == 0.0
+def test_what_arrived_while_it_was_restored_counts_from_when_the_archive_was_read() -> None:
+    """Its beginning says nothing: a restore of 40 minutes takes in what was archived in the 25th."""
+    long = replace(GOOD, newest_commit=GOOD.began + 600, read_at=GOOD.began + 2400)
+    assert long.rpo_seconds == 1800.0
+    assert long.faults == ["RPO was 30.0 min, the objective is 15.0 min."]
+    assert long.document["read_at"] == "1970-01-12T14:26:40+00:00"
+
+
+def test_a_commit_from_the_future_is_a_wrong_clock_and_no_rpo_of_nothing() -> None:
+    future = replace(GOOD, newest_commit=1_003_000.0)
+    assert future.rpo_seconds is None
+    missed, wrong = future.faults
+    assert missed == "RPO was not measured, the objective is 15.0 min."
+    assert "The newest transaction was committed 40.0 min after the archive was read, by their clocks: set" in wrong
+    dump = replace(DUMP, taken=DUMP.began + 300)
+    assert dump.rpo_seconds is None
+    assert "What is in the logical backup of database sh<op> was committed 5.0 min after the drill" in dump.faults[1]
+    # Two clocks that are kept right differ a little all the same.
+    assert replace(GOOD, newest_commit=1_000_600.5).rpo_seconds == 0.0
 
 
 def test_lengths_and_sizes_are_said_as_one_says_them() -> None:
@@ -127,9 +147,9 @@ def test_what_was_restored_and_found_whole_is_remembered() -> None:
 def test_a_dump_is_measured_by_its_own_objectives() -> None:
     both = replace(GOOD, logical=[DUMP])
     assert both.passed
-    assert both.figures == (812.5, 600.0)
+    assert both.figures == (812.5, 900.0)
     assert both.document["summary"] == (
-        "RTO was 13.5 min, RPO was 10.0 min; RTO of the logical backup of database sh<op> was 40.0 s, RPO was 13.9 h."
+        "RTO was 13.5 min, RPO was 15.0 min; RTO of the logical backup of database sh<op> was 40.0 s, RPO was 13.9 h."
     )
     told = both.document["logical"][0]
     assert (told["taken"], told["rpo_seconds"]) == ("1970-01-11T23:53:20+00:00", 50_000.0)
