@@ -16,7 +16,9 @@ description:
   - Restores the latest pgBackRest backup of a cluster on a scratch host, replays to the end of the archive, asks the
     recovered server what the user wants to know, and measures both.
   - The backup that was restored and found whole is told as verified by M(runbook.postgres.pg_backup_info), with level
-    V(restore), where the drill's state file is; playbook C(drill) brings it to the cluster's nodes.
+    V(restore), where the drill's state file is; playbook C(drill) brings it to the cluster's nodes. One that was found
+    to be damaged is told with that as its problem there, so that no backup is stood on it and none goes for it, and
+    M(runbook.postgres.pg_recover) begins with another one; until a drill restores it.
   - Restores the latest logical backups as well, or alone, each on a new server that is there for nothing else, and just
     as M(runbook.postgres.pg_restore) does in earnest, its files and the rows of each table compared with its manifest.
   - The recovery time (RTO) is the wall time from the beginning to the first correct answer. What would have been lost
@@ -44,7 +46,7 @@ options:
       - Logical backups made by M(runbook.postgres.pg_backup), of each the latest one of a whole database. The newest is
         taken whatever is wrong with it, since that is what a drill is to find out.
       - A backup that was restored is told as verified by M(runbook.postgres.pg_backup_info), where the repository can
-        be written to from this host.
+        be written to from this host, and one that was found to be damaged with that as its problem.
     type: list
     elements: dict
     default: []

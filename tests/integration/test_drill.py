@@ -13,7 +13,7 @@ import pytest
 from lab.nodes import Node
 from tests.integration import inside
 from tests.integration.inside import Interrupt
-from tests.integration.recoveries import STANZA, Backed, share
+from tests.integration.recoveries import REPOSITORY, STANZA, Backed, share
 from tests.integration.standbys import made, refused
 
 STATE = f"/var/lib/runbook-postgres/drill-{STANZA}.json"
@@ -145,6 +145,27 @@ def test_a_broken_page_in_the_backup_fails_it(shared: Backed, scratch: Node) -> 
     sentence = drill(scratch).failure
     assert "checksums of all pages" in sentence
     assert clean(scratch)
+    # Whoever restores on this host is told, and so is who restores where the state is brought to.
+    assert "A drill of" in found_wrong(scratch)
+    assert "checksum verification failed" in found_wrong(scratch)
+    shared.node.exec(["install", "-d", "/var/lib/runbook-postgres"])
+    shared.node.write(STATE, scratch.exec(["cat", STATE]).stdout)
+    older = made(shared.recover(check=True, target="latest", running_server="stop"))
+    assert "A drill of" in str(older["warnings"])
+    # Another one, of which a file in the repository is damaged, does not restore.
+    label = shared.backup()
+    share(shared, scratch)
+    damage = f"find {REPOSITORY}/backup/{STANZA}/{label} -name '*.lz4' -size +2 | head -1"
+    broken = scratch.exec(["sh", "-c", damage]).stdout.strip()
+    scratch.exec(["sh", "-c", f"printf 'broken' | dd of={broken} bs=1 seek=300 conv=notrunc status=none"])
+    assert "restore of backup" in drill(scratch).failure
+    assert f"The restore of backup {label} failed" in found_wrong(scratch)
+
+
+def found_wrong(scratch: Node) -> str:
+    """What the catalogue tells of the newest backup."""
+    info = made(inside.run(scratch, "pg_backup_info", {"stanza": STANZA}, user="root"))
+    return " ".join(info["backups"][0]["problems"])
 
 
 def test_a_server_that_runs_and_reads_nothing_is_no_recovery(shop: Backed, scratch: Node) -> None:
@@ -236,6 +257,11 @@ def test_logical_backups_alone_are_drilled_and_damage_is_named(shop: Backed, scr
     assert clean(scratch)
     state = json.loads(scratch.exec(["cat", "/var/lib/runbook-postgres/drill-shop.json"]).stdout)
     assert (state["passed"], state["passed_at"] is not None, state["logical"][0]["backup"]) == (False, True, name)
+    # Nobody takes it for a good one from here on, although its size is right.
+    info = made(inside.run(scratch, "pg_backup_info", {"destination": DUMPS}))
+    told = {each["id"]: " ".join(each["problems"]) for each in info["backups"]}
+    assert "its sha256 differs" in told[name]
+    assert not told[older]
 
 
 def keys(node: Node) -> tuple[str, str]:

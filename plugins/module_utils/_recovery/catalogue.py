@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._history import Branch, position
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drilled import Drilled
 
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
 # As initdb makes them unless told otherwise.
@@ -43,9 +44,15 @@ class Segment:
         return _lsn((self.number + 1) * self.bytes)
 
     def before(self) -> Segment:
-        number = self.number - 1
+        return self.numbered(self.number - 1)
+
+    def numbered(self, number: int) -> Segment:
+        """Of the same timeline."""
         per = (1 << 32) // self.bytes
         return Segment(f"{self.timeline:08X}{number // per:08X}{number % per:08X}", self.bytes)
+
+    def holding(self, lsn: str) -> Segment:
+        return self.numbered(position(lsn) // self.bytes)
 
 
 def _lsn(at: int) -> str:
@@ -67,6 +74,12 @@ class Backup:
     stop_lsn: str | None = None
     # It was finished with pages whose checksum is wrong.
     faulty: bool = False
+    # What a drill found wrong with it.
+    drill: str | None = None
+
+    @property
+    def sound(self) -> bool:
+        return not self.faulty and self.drill is None
 
     @property
     def timeline(self) -> int:
@@ -124,6 +137,13 @@ def read(told: Any, stanza: str, version: int, repository: int | None, segment_b
         min(segments, key=lambda each: each.name, default=None),
         max(segments, key=lambda each: each.name, default=None),
     )
+
+
+def drilled(stanza: Stanza, drills: Mapping[tuple[int, str], Drilled]) -> Stanza:
+    """With what drills found wrong with its backups."""
+    damaged = {key: each.sentence for key, each in drills.items() if each.why is not None}
+    told = tuple(replace(each, drill=damaged.get((each.repository, each.label))) for each in stanza.backups)
+    return replace(stanza, backups=told)
 
 
 def _belongs(entry: Mapping[str, Any], ours: set[tuple[Any, Any]]) -> bool:

@@ -39,8 +39,8 @@ class Choice:
 def choose(
     target: Target, stanza: Stanza, archive: Archive, label: str | None = None, *, faulty: bool = False
 ) -> Choice:
-    """The newest backup from which the target can be reached on that timeline; one with broken pages only where
-    there is no other, or where they count as well."""
+    """The newest backup from which the target can be reached on that timeline; one that is known to be damaged only
+    where there is no other, or where these count as well."""
     history = archive.history
     timeline = archive.timeline
     if history is None:
@@ -56,20 +56,22 @@ def choose(
     if not fit:
         return Choice(None, (_too_early(target, leading),))
     # At its own end each backup is another target.
-    sound = fit if faulty or target.kind == "immediate" else [each for each in fit if not each.faulty]
+    sound = fit if faulty or target.kind == "immediate" else [each for each in fit if each.sound]
     chosen = (sound or fit)[-1]
     return Choice(chosen, warnings=tuple(_broken(fit, chosen)))
 
 
 def _broken(fit: Sequence[Backup], chosen: Backup) -> Iterator[str]:
+    if chosen.drill is not None:
+        yield f"Backup {chosen.label} is begun with all the same: {chosen.drill}"
     if chosen.faulty:
         yield (
             f"Pages of the cluster did not match their checksums when backup {chosen.label} was taken: "
             "look the recovered data over (runbook.postgres.corruption_check)."
         )
-    elif chosen != fit[-1]:
-        passed = ", ".join(each.label for each in fit[fit.index(chosen) + 1 :])
-        yield f"Backup {chosen.label} is begun with, since pages of the cluster were broken when {passed} was taken."
+    for each in fit[fit.index(chosen) + 1 :]:
+        why = each.drill or "Pages of the cluster were broken when it was taken."
+        yield f"Backup {chosen.label} is begun with and not {each.label}: {why}"
 
 
 def _before(backup: Backup, target: Target) -> bool:

@@ -18,6 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._change import Pl
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, said
 from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drilled import drilled
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress, of_host
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import catalogue, host, target
@@ -122,7 +123,8 @@ def _checks(params: Mapping[str, Any]) -> list[Check]:
 
 def _stanza(wanted: Wanted, repository: Repository, found: host.Host) -> Stanza:
     size = found.data.segment_bytes if found.data is not None else catalogue.SEGMENT_BYTES
-    return catalogue.read(repository.info(), wanted.stanza, wanted.place.version, repository.number, size)
+    known = catalogue.read(repository.info(), wanted.stanza, wanted.place.version, repository.number, size)
+    return catalogue.drilled(known, drilled(wanted.stanza))
 
 
 def _course(wanted: Wanted, found: host.Host, repository: Repository) -> Course:

@@ -27,6 +27,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.said import LEVEL, Said
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.damage import Damaged, of_pgbackrest
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.waldump import Ending, endings
 
 _STANZA = re.compile(r"[A-Za-z0-9_.-]+")
@@ -81,7 +82,8 @@ class Repository:
             # It says so by this code and no words.
             if error.code == 1 and not into.exists():
                 return False
-            raise Problem(f"{name} cannot be fetched from the archive of '{self.stanza}': {reason(error)}.") from error
+            kind = Damaged if of_pgbackrest(error.code) else Problem
+            raise kind(f"{name} cannot be fetched from the archive of '{self.stanza}': {reason(error)}.") from error
         return True
 
     def history(self, timeline: int, data: Path) -> str | None:
@@ -116,7 +118,8 @@ class Repository:
                 finally:
                     program.end()
         except ProgramFailed as error:
-            raise Problem(
+            kind = Damaged if of_pgbackrest(error.code) else Problem
+            raise kind(
                 f"The restore of backup {label} failed: {reason(error)}. What was restored is kept in {into.parent} "
                 "and gone on with by the next run; mend the cause and run this again."
             ) from error

@@ -27,6 +27,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._deadline import 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, QueryFailed, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import postmaster
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import seclusion
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.damage import Damaged, of_replay
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Stop, Target
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.waldump import endings_from
@@ -141,7 +142,8 @@ class Trial:
     def _still_runs(self, target: Target) -> None:
         if self.program is not None and self.program.ended:
             words = _telling(self.program.words(8000))
-            raise Problem(
+            kind = Damaged if of_replay(words) else Problem
+            raise kind(
                 f"The restored server gave up before {target}: {words}. The present data was not touched; what was "
                 f"restored is kept in {self.place.growing} for the next run. Choose another target or backup."
             )

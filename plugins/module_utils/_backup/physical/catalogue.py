@@ -25,6 +25,12 @@ class Remembered:
 
     verified: Verified | None = None
     problems: tuple[str, ...] = ()
+    # What a drill found wrong with it, which stands until one restores it.
+    drill: str | None = None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        return self.problems if self.drill is None else (*self.problems, self.drill)
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ def _entry(
         depends_on=tuple(told.get("reference") or ()),
         encrypted=encrypted,
         verified=known.verified,
-        problems=(*known.problems, *problems),
+        problems=(*known.sentences, *problems),
     )
 
 

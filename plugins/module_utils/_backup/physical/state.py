@@ -9,9 +9,8 @@ The file holds no secret and everybody may read it: a monitoring agent learns fr
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._files import File, changed, observe
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drilled import drilled
 
 DIRECTORY = Path("/var/lib/runbook-postgres")
 LAYOUT = 1
@@ -39,22 +39,16 @@ def load(stanza: str, repository: int) -> dict[str, Remembered]:
     document = _document(stanza)
     backups = document.get("repositories", {}).get(str(repository), {}).get("backups", {})
     known = {name: Remembered(_verified(each), tuple(each.get("problems", ()))) for name, each in backups.items()}
-    for name, at in _restored(stanza, repository):
+    for (where, name), drill in drilled(stanza, DIRECTORY).items():
         found = known.get(name, Remembered())
+        if where != repository:
+            continue
+        if drill.why is not None:
+            known[name] = replace(found, verified=None, drill=drill.sentence)
         # What was found wrong since is not outweighed by an older proof.
-        if not found.problems:
-            known[name] = replace(found, verified=Verified("restore", at))
+        elif not found.problems:
+            known[name] = replace(found, verified=Verified("restore", drill.at))
     return known
-
-
-def _restored(stanza: str, repository: int) -> Iterator[tuple[str, datetime]]:
-    """What recovery drills have restored and found whole, as they wrote it down here; the latest time comes last."""
-    for path in sorted(DIRECTORY.glob("drill-*.json")):
-        # Whoever looks after drills is told elsewhere of one that cannot be read.
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            for each in json.loads(path.read_text()).get("restored", ()):
-                if (each["stanza"], each["repository"]) == (stanza, repository):
-                    yield str(each["backup"]), datetime.fromisoformat(each["at"])
 
 
 def _verified(told: Mapping[str, Any]) -> Verified | None:

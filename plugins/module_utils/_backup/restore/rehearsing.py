@@ -10,10 +10,12 @@ import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import place
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.belonging import of_one_cluster
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import moment, written
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
     LATEST,
@@ -22,13 +24,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.repositor
     open_backup,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import fetching, source
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.flaw import flaw
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.mend import Restore
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.whole import Server
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import DURING_SWAP, KEEP, RESTORE
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import write_state
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import State, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, said
 from ansible_collections.runbook.postgres.plugins.module_utils._session import DRIVER_MISSING, Session
 
 _CONNECT_SECONDS = 30.0
@@ -100,21 +103,44 @@ class Rehearsed:
         """Into that server; a copy from elsewhere is fetched to `fetched` first. What was compared, as sentences."""
         here = self._given["repository"] or str(fetched)
         options = {**self._given, "backup": self.id, "repository": here}
-        with _session(parameters, _LOGIN) as session:
-            server = Server(session, lambda name: _session(parameters, name), {**parameters, "dbname": _LOGIN})
-            restore = Restore(options, server, lambda name: CopyConnection({**parameters, "dbname": name}), alone=True)
-            restore.carry_out()
-            checks = restore.result()["checks"]
-        self._remember(Path(here) / self.id)
+        directory = Path(here) / self.id
+        try:
+            checks = self._checked(parameters, options)
+        except Problem as error:
+            self._tell(error, directory)
+            raise
+        # One that lies where nobody can write is proven all the same.
+        with contextlib.suppress(OSError, Refused):
+            self._remember(directory, lambda state, at: state.held("restore", at))
         rows = checks.get("rows")
         counted = [] if rows is None else [f"its tables have the {rows} rows that its manifest counts"]
         return ["its files are those that were written", *counted, "its indexes are valid"]
 
-    def _remember(self, directory: Path) -> None:
-        """With the backup, where others look; one that lies where nobody can write is proven all the same."""
-        with contextlib.suppress(OSError):
-            found = open_backup(directory)
-            write_state(directory, found.state.held("restore", written(datetime.now(timezone.utc))))
+    def _checked(self, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+        with _session(parameters, _LOGIN) as session:
+            server = Server(session, lambda name: _session(parameters, name), {**parameters, "dbname": _LOGIN})
+            restore = Restore(options, server, lambda name: CopyConnection({**parameters, "dbname": name}), alone=True)
+            restore.carry_out()
+            return dict(restore.result()["checks"])
+
+    def _tell(self, error: Problem, directory: Path) -> None:
+        """Whoever restores next is told that it is no good, where it is the backup that is not."""
+        found = flaw(error, directory)
+        if found is None or self._given["repository"] is None:
+            return
+        try:
+            self._remember(directory, lambda state, at: state.failed(found.level, found.sentence, at))
+        except (OSError, Refused) as reason:
+            raise Problem(
+                f"{error.sentence} That could not be written down with the backup ({said(reason).rstrip('.')}), which "
+                "others take for a good one until it is: mend that and hold the drill again."
+            ) from error
+
+    def _remember(self, directory: Path, judged: Callable[[State, str], State]) -> None:
+        """With the backup, where others look, and where another run may write as well."""
+        with place.alone(directory.parent, readable_of(self.database), f"database {self.database}"):
+            now = written(datetime.now(timezone.utc))
+            write_state(directory, judged(open_backup(directory).state, now))
 
 
 def _session(parameters: Mapping[str, Any], database: str) -> Session:

@@ -99,6 +99,8 @@ class Evidence:
     checks: list[Checked] = field(default_factory=list)
     # Why it went no further.
     failure: str | None = None
+    # Why the backup is no good, where it was that and not this host or a question of the user's.
+    damage: str | None = None
     logical: list[Restored] = field(default_factory=list)
     # What the recovery time ends with.
     first_answer: str = ""
@@ -160,10 +162,19 @@ class Evidence:
     def _restored(self, before: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The physical backups that drills have restored, this one last; the catalogue of backups reads them."""
         known = [each for each in before.get("restored", ()) if each["backup"] != self.backup.get("label")]
-        if self.proves_its_backup:
-            where = {"stanza": self.stanza, "repository": self.backup.get("repository")}
-            known.append({**where, "backup": self.backup.get("label"), "at": moment(self.began)})
-        return known[-_MOST_RESTORED:]
+        return [*known, *([self._backup] if self.proves_its_backup else [])][-_MOST_RESTORED:]
+
+    def _failed(self, before: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Those that drills have found to be damaged. A drill that had no room, or no time, says nothing of its own."""
+        known = list(before.get("failed", ()))
+        if self.proves_its_backup or self.damage is not None:
+            known = [each for each in known if each["backup"] != self.backup.get("label")]
+        return [*known, *([{**self._backup, "why": self.damage}] if self.damage is not None else [])][-_MOST_RESTORED:]
+
+    @property
+    def _backup(self) -> dict[str, Any]:
+        where = {"stanza": self.stanza, "repository": self.backup.get("repository")}
+        return {**where, "backup": self.backup.get("label"), "at": moment(self.began)}
 
     def state(self, before: Mapping[str, Any] | None) -> dict[str, Any]:
         """For those who look whether there was a drill: this one, when the last one passed, and what was restored."""
@@ -179,6 +190,7 @@ class Evidence:
             "objectives": asdict(self.objectives),
             "backup": self.backup.get("label"),
             "restored": self._restored(before or {}),
+            "failed": self._failed(before or {}),
             "logical": [
                 {
                     "database": each.database,

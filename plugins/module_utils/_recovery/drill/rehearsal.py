@@ -20,6 +20,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.damage import Damaged, of_pages
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Checked, Evidence
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Mark, Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, last_start
@@ -80,9 +81,10 @@ class Rehearsal:
                     evidence.checks += self._asked(trial)
                 trial.stop()
             with timed(evidence.took, "checksums"):
-                evidence.checks += self._checksums()
+                evidence.checks += self._checksums(evidence)
         except (Problem, OSError) as error:
             evidence.failure = said(error)
+            evidence.damage = said(error) if isinstance(error, Damaged) else None
         finally:
             with timed(evidence.took, "clean-up"):
                 self._remove(evidence)
@@ -124,8 +126,23 @@ class Rehearsal:
         evidence.stopped_at_lsn = stop.lsn
         wrong = misses(LATEST, stop, last_start(self.stanza, asked))
         if wrong is not None:
-            raise Problem(f"{wrong}.")
+            raise (Damaged if self._lacks_wal(stop) else Problem)(f"{wrong}.")
         return stop
+
+    def _lacks_wal(self, stop: Stop) -> bool:
+        """Whether the archive lacks what comes next; one that was away for a moment ends a replay as well."""
+        last = self.stanza.last
+        if stop.in_recovery or stop.lsn is None or last is None:
+            return False
+        at = last.holding(stop.lsn)
+        for number in range(at.number, min(at.number + 2, last.number + 1)):
+            name = last.numbered(number).name
+            try:
+                if self.repository.endings(name, self.place.version, self.place.restored) is None:
+                    return True
+            except Damaged:
+                return True
+        return False
 
     def _first_answer(self, trial: Trial, evidence: Evidence) -> bool:
         """Whether the database is there for its users from here on: that a server runs says nothing of their data."""
@@ -169,7 +186,7 @@ class Rehearsal:
         for check in self.checks:
             yield answered(trial, check)
 
-    def _checksums(self) -> Iterator[Checked]:
+    def _checksums(self, evidence: Evidence) -> Iterator[Checked]:
         """Every page that was restored, which a running server does not read."""
         place = self.place
         control = parsed(printed(place.version, place.restored))
@@ -180,7 +197,9 @@ class Rehearsal:
         try:
             _debian.run_as_postgres(argv, _CHECKSUM_SECONDS)
         except ProgramFailed as error:
-            yield Checked("checksums of all pages", passed=False, told=(error.words or str(error)).rstrip("."))
+            told = (error.words or str(error)).rstrip(".")
+            evidence.damage = told if of_pages(told) else None
+            yield Checked("checksums of all pages", passed=False, told=told)
         else:
             yield Checked("checksums of all pages", passed=True)
 

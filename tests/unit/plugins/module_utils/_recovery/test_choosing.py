@@ -7,7 +7,13 @@ from datetime import datetime, timezone
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Segment, Stanza, read
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drilled import Drilled
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import (
+    Segment,
+    Stanza,
+    drilled,
+    read,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import (
     Archive,
     beyond,
@@ -23,6 +29,7 @@ SECOND = backup("F2", 2000, "000000010000000000000005", "0/5000100")
 OLD = backup("F0", 500, "000000010000000000000002")
 NEXT = backup("F3", 3000, "000000020000000000000008", "0/8000100")
 LINE = Archive(1)
+BAD = Drilled(2, "F0", datetime(2030, 2, 1, tzinfo=timezone.utc), "It is damaged.")
 
 
 def stanza(*backups: dict[str, object], **more: str) -> Stanza:
@@ -59,13 +66,31 @@ def test_one_with_broken_pages_is_begun_with_only_where_there_is_no_other() -> N
     known = stanza(FIRST, {**SECOND, "error": True})
     found = choose(Target("latest"), known, LINE)
     assert found.backup == known.backups[0]
-    assert found.warnings == ("Backup F1 is begun with, since pages of the cluster were broken when F2 was taken.",)
+    assert found.warnings == (
+        "Backup F1 is begun with and not F2: Pages of the cluster were broken when it was taken.",
+    )
     named = choose(Target("latest"), known, LINE, "F2")
     assert named.backup == known.backups[1]
     assert "did not match their checksums when backup F2 was taken" in named.warnings[0]
     assert choose(Target("latest"), known, LINE, faulty=True).backup == known.backups[1]
     assert choose(Target("immediate"), known, LINE).backup == known.backups[1]
     assert not choose(Target("latest"), stanza(FIRST, SECOND), LINE).warnings
+
+
+def test_one_that_a_drill_found_damaged_is_begun_with_only_where_there_is_no_other() -> None:
+    when = datetime(2030, 2, 1, tzinfo=timezone.utc)
+    drills = {(1, "F2"): Drilled(1, "F2", when, "No WAL."), (1, "F1"): Drilled(1, "F1", when), (2, "F0"): BAD}
+    known = drilled(stanza(FIRST, SECOND, OLD), drills)
+    found = choose(Target("latest"), known, LINE)
+    assert found.backup is not None
+    assert found.backup.label == "F1"
+    said = "A drill of 2030-02-01 00:00:00 UTC found it to be damaged: No WAL."
+    assert found.warnings == (f"Backup F1 is begun with and not F2: {said}",)
+    assert choose(Target("latest"), known, LINE, "F2").warnings == (f"Backup F2 is begun with all the same: {said}",)
+    # Of another repository, that says nothing.
+    assert not choose(at(600), known, LINE).warnings
+    # A drill is of the newest, whatever is known of it.
+    assert choose(Target("latest"), known, LINE, faulty=True).backup == known.backups[2]
 
 
 @pytest.mark.parametrize("target", [at(499), at(500), Target("lsn", "0/2000100")])

@@ -144,6 +144,26 @@ def test_what_was_restored_and_found_whole_is_remembered() -> None:
     assert [each["backup"] for each in bad["restored"]] == ["before"]
 
 
+def test_a_backup_that_is_damaged_is_remembered_until_one_restores_it() -> None:
+    bad = replace(GOOD, backup={**GOOD.backup, "repository": 2}, failure="No WAL.", damage="No WAL.")
+    first = bad.state(None)
+    assert first["failed"] == [
+        {
+            "stanza": "orders",
+            "repository": 2,
+            "backup": "20260131-020000F",
+            "at": "1970-01-12T13:46:40+00:00",
+            "why": "No WAL.",
+        }
+    ]
+    assert len(bad.state(first)["failed"]) == 1
+    # What was in a drill's way, or what a user asked, says nothing of the backup: neither good nor bad.
+    for hindered in ({"failure": "The disk is full."}, {"checks": [Checked("rows", passed=False)]}):
+        assert replace(GOOD, **hindered).state(None)["failed"] == []
+        assert replace(GOOD, **hindered).state(first)["failed"] == first["failed"]
+    assert replace(GOOD, rto_seconds=9999.0).state(first)["failed"] == []
+
+
 def test_a_dump_is_measured_by_its_own_objectives() -> None:
     both = replace(GOOD, logical=[DUMP])
     assert both.passed

@@ -16,6 +16,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill i
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Evidence, Objectives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Stop
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.waldump import Ending
 
 from .listing import STANZA, backup, listing
 
@@ -30,6 +32,33 @@ def broken(*_: object) -> None:
 
 def full(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device", "/srv/drill")
+
+
+@pytest.mark.parametrize(
+    ("lsn", "in_recovery", "there", "lacks"),
+    [
+        # It stopped in the last segment that it got, or where the next one begins.
+        ("0/4000100", False, "4", True),
+        ("0/5000000", False, "4", True),
+        # What comes next is there: the repository was away when it was asked for.
+        ("0/4000100", False, "456789A", False),
+        # Behind the archive's end nothing is missing.
+        ("0/A000100", False, "A", False),
+        # It stands still for another reason.
+        ("0/4000100", True, "4", False),
+    ],
+)
+def test_wal_is_missing_only_where_the_archive_lacks_it(
+    lsn: str, there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_recovery: bool, lacks: bool
+) -> None:
+    def endings(_self: Repository, segment: str, _version: int, _data: Path) -> list[Ending] | None:
+        return [] if segment[-1] in there else None
+
+    monkeypatch.setattr(Repository, "endings", endings)
+    known = read(listing(backup("F1", 1000, "000000010000000000000003")), STANZA, 15, None)
+    place = Place(15, "drill", tmp_path / "data")
+    held = rehearsal.Rehearsal(place, Repository(STANZA), known, known.backups[0], {}, None, (), 1.0, "now")
+    assert held._lacks_wal(Stop(in_recovery, False, lsn, None)) == lacks
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,9 @@ def test_where_there_is_none_there_is_no_time() -> None:
     assert set(_newest([NOTHING]).values()) == {None}
 
 
+EARLIER = {"backup": "F3", "at": "2030-01-01T05:00:00+00:00", "why": "It was damaged."}
+
+
 def test_what_a_drill_has_restored_is_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "DIRECTORY", tmp_path)
     proven = {"verified": {"level": "checksum", "at": "2030-01-01T00:00:00Z"}}
@@ -43,6 +46,26 @@ def test_what_a_drill_has_restored_is_proven(tmp_path: Path, monkeypatch: pytest
     restored = [{**one, "backup": name} for name in ("F1", "F2", "F3")]
     restored += [{**one, "backup": "F4", "repository": 2}, {**one, "backup": "F4", "stanza": "ledger"}]
     (tmp_path / "drill-shop.json").write_text(json.dumps({"restored": restored}))
+    (tmp_path / "drill-old.json").write_text(json.dumps({"failed": [{**one, **EARLIER}]}))
     (tmp_path / "drill-torn.json").write_text('{"restored"')
     told = {name: each.verified and each.verified.level for name, each in state.load("orders", 1).items()}
     assert told == {"F1": "restore", "F2": None, "F3": "restore", "F4": "checksum"}
+
+
+def test_what_a_drill_found_damaged_is_a_problem_until_one_restores_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    proven = {"verified": {"level": "checksum", "at": "2030-03-01T00:00:00Z"}}
+    (tmp_path / "backup-orders.json").write_text(json.dumps({"repositories": {"1": {"backups": {"F1": proven}}}}))
+    one = {"stanza": "orders", "repository": 1, "backup": "F1", "at": "2030-02-01T05:00:00+00:00"}
+    (tmp_path / "drill-shop.json").write_text(json.dumps({"failed": [{**one, "why": "No WAL."}]}))
+    found = state.load("orders", 1)["F1"]
+    assert found.verified is None
+    assert found.sentences == ("A drill of 2030-02-01 05:00:00 UTC found it to be damaged: No WAL.",)
+    # It is the drill's, and not written down a second time, where it would outlast that.
+    assert found.problems == ()
+    assert state.load("orders", 2) == {}
+    restored = {**one, "at": "2030-02-02T05:00:00+00:00"}
+    (tmp_path / "drill-later.json").write_text(json.dumps({"restored": [restored]}))
+    assert state.load("orders", 1)["F1"].sentences == ()
