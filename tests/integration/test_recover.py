@@ -128,6 +128,25 @@ def test_what_never_reached_the_archive_is_taken_from_the_old_directory(ledger: 
     assert cluster.psql("SELECT count(*) FROM ledger") == "102"
 
 
+def test_wal_of_the_old_directory_counts_as_far_as_it_can_be_read(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    ledger.backup()
+    cluster.configure({**SETTINGS, "archive_command": "/bin/false"})
+    cluster.reload()
+    cluster.psql("INSERT INTO ledger (who) VALUES (1); SELECT pg_switch_wal()")
+    cluster.psql("INSERT INTO ledger (who) VALUES (2)")
+    last = cluster.psql("SELECT pg_walfile_name(pg_current_wal_lsn())")
+    cluster.stop("immediate")
+    cluster.configure(SETTINGS)
+    wal = f"{cluster.data_directory}/pg_wal/{last}"
+    # To read that is an error, as of a disk that is dying.
+    cluster.node.exec(["ln", "-sf", "/proc/self/mem", wal])
+    done = made(ledger.recover(target="latest"))
+    assert f"WAL from {last} on could not be read" in str(done["warnings"])
+    assert cluster.psql("SELECT count(*) FROM ledger") == "101"
+    assert cluster.node.exec(["readlink", f"{done['old_data']}/pg_wal/{last}"]).stdout.strip() == "/proc/self/mem"
+
+
 def test_tablespaces_of_the_old_data_stay_where_they_are(ledger: Backed) -> None:
     cluster = ledger.cluster
     cluster.node.exec(["install", "-d", "-o", "postgres", "/srv/fast"])

@@ -220,9 +220,12 @@ def test_a_pooler_that_was_left_paused_or_is_down(ledger: Backed, scratch: Node,
     assert code == 0, text
     assert through(scratch, "SELECT 42") == "42"
     # Nobody comes through one that cannot be reached; the restore does not wait for it.
-    again = {**asked, "emergency_again": True}
+    # Neither does it for a disk that has no room for the logs.
+    ledger.node.exec(["sh", "-c", "dd if=/dev/zero of=/small/full bs=1M status=none || true"])
+    again = {**asked, "emergency_again": True, "emergency_keep": "/small/kept"}
     code, text = play(tmp_path, "emergency_restore", ledger.node, scratch, away=scratch, **again)
     assert code == 0, text
+    assert "not kept for lack of room" in text
     assert ledger.cluster.psql("SELECT count(*) FROM ledger") == "100"
 
 

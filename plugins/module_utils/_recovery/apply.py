@@ -26,8 +26,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place i
     write_state,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan import Course, Step, state_of
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Prover, keep_wal
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Prover
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import end_orphan
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.unarchived import keep_wal
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import PAUSED, Wanted
 
 _ARCHIVE_SECONDS = 120.0
@@ -53,6 +54,8 @@ class Apply:
         self._mark = host.mark if course.resumes else None
         # Steps that were taken, for a run that fails on its way.
         self.done: list[Step] = []
+        # What of the old directory's WAL could not be read, as sentences; a run that is gone on with knows it as well.
+        self.lost: list[str] = list(self.proof.get("lost", ()))
         self.seconds: dict[str, float] = {}
 
     @property
@@ -145,7 +148,7 @@ class Apply:
         stopped = self._host.data is not None and postmaster(place.data) is None
         own = self._host.data.control if self._host.data is not None else None
         if stopped and own is not None and own.system_identifier == stanza.system_identifier:
-            keep_wal(place, stanza)
+            self.lost = keep_wal(place, stanza)
         promotes = self._wanted.end != PAUSED
         proof = self._prover.prove(stanza, promotes=promotes, now=time.time(), more_wal=stopped)
         if not promotes:
@@ -153,7 +156,7 @@ class Apply:
         left = data_in(place)
         standing = None if left is None else left.standing
         last = None if stanza.last is None else stanza.last.name
-        told = {**proof, "backup": mark.label}
+        told = {**proof, "backup": mark.label, "lost": self.lost}
         self._mark = replace(mark, phase=PROVEN, proof=told, left=standing, archived=last)
         self._mark.write(place)
 

@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._controldata import Control, parsed, printed
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, said
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import postmaster
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import SEGMENT_BYTES
@@ -105,6 +105,13 @@ def place_of(version: int, instance: str, data_directory: str | None) -> Place:
 
 
 def observe(place: Place) -> Host:
+    try:
+        return _observed(place)
+    except OSError as error:
+        raise Problem(said(error)) from error
+
+
+def _observed(place: Place) -> Host:
     installed = (_debian.bin_directory(place.version) / "postgres").exists()
     mark = read_mark(place)
     there = place.growing.is_dir() and any(place.growing.iterdir())
@@ -124,8 +131,9 @@ def observe(place: Place) -> Host:
 
 
 def data_in(place: Place) -> Data | None:
+    """What a dying disk does not give out any more is unknown, and no reason not to put something else in its place."""
     directory = place.data
-    if not directory.is_dir() or not any(directory.iterdir()):
+    if not directory.is_dir() or _names(directory) == []:
         return None
     try:
         words = printed(place.version, directory)
@@ -141,9 +149,17 @@ def data_in(place: Place) -> Data | None:
         any((directory / name).exists() for name in ("standby.signal", "recovery.signal")),
         ancestors(_text(wal / f"{timeline:08X}.history") or ""),
         os.readlink(wal) if wal.is_symlink() else None,  # noqa: PTH115 - text, as it stands
-        tuple(sorted(each.name for each in wal.iterdir() if _SEGMENT.fullmatch(each.name))) if wal.is_dir() else (),
+        tuple(sorted(name for name in _names(wal) or () if _SEGMENT.fullmatch(name))),
         int(size[1]) if size else SEGMENT_BYTES,
     )
+
+
+def _names(directory: Path) -> list[str] | None:
+    """None where they cannot be read."""
+    try:
+        return [each.name for each in directory.iterdir()]
+    except OSError:
+        return None
 
 
 def _server(directory: Path) -> Server | None:

@@ -6,15 +6,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils import _debian
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
@@ -111,22 +108,3 @@ def last_start(stanza: Stanza, archive: Archive) -> str | None:
     """Where the last segment of the timeline begins, if it is known."""
     last = stanza.last
     return last.start if last is not None and last.timeline == archive.timeline else None
-
-
-def keep_wal(place: Place, stanza: Stanza) -> int:
-    """Bring WAL that never reached the archive from the old directory to the restored one; how many files."""
-    last = "" if stanza.last is None else stanza.last.name
-    old, new = place.data / "pg_wal", place.restored / "pg_wal"
-    waiting = old / "archive_status"
-    count = 0
-    for each in sorted(old.iterdir()) if old.is_dir() else ():
-        named = len(each.name) == 24 or each.name.endswith(".history")
-        ready = (waiting / f"{each.name}.ready").exists()
-        if not (named and each.is_file() and (ready or (len(each.name) == 24 and each.name > last))):
-            continue
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(each, new / each.name)
-            shutil.chown(new / each.name, _debian.SUPERUSER, _debian.SUPERUSER)
-            (new / each.name).chmod(0o600)
-            count += 1
-    return count

@@ -64,7 +64,8 @@ def recovered(module: Module) -> None:
                 with prover.progress:
                     apply.carry_out()
         except (Problem, OSError) as problem:
-            module.report(**_result(replace(course.plan, changes=tuple(apply.done)), wanted, apply.proof))
+            done = replace(course.plan, changes=tuple(apply.done))
+            module.report(**_result(done, wanted, apply.proof), warnings=apply.lost)
             if apply.left_stopped is None and isinstance(problem, Problem):
                 raise
             raise Problem(" ".join(each for each in (said(problem), apply.left_stopped) if each)) from problem
@@ -92,7 +93,7 @@ def _report(module: Module, wanted: Wanted, course: Course, apply: Apply) -> Non
         result["backup"] = course.backup.label
     if course.archive.timeline is not None:
         result["followed_timeline"] = course.archive.timeline
-    module.report(**result, seconds=apply.seconds, warnings=list(course.plan.warnings))
+    module.report(**result, seconds=apply.seconds, warnings=[*course.plan.warnings, *apply.lost])
 
 
 def _wanted(params: Mapping[str, Any]) -> Wanted:

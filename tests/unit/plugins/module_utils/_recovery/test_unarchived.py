@@ -1,0 +1,103 @@
+"""What is left on a dying disk is brought as far as it can be read, and where that ends is said."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery import host, unarchived
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Segment, Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
+
+NAMES = [f"00000001000000000000000{number}" for number in range(1, 6)]
+HISTORY = "00000001.history"
+# Reading its beginning is an error of the kernel's, as of a disk: nothing is mapped there.
+UNREADABLE = Path("/proc/self/mem")
+
+
+def known(last: str | None) -> Stanza:
+    return Stanza(
+        "demo", "1", "15", (), None if last is None else Segment(last), None if last is None else Segment(last)
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr("shutil.chown", lambda *_: None)
+    found = Place(15, "main", tmp_path / "main")
+    status = found.data / "pg_wal/archive_status"
+    status.mkdir(parents=True)
+    (found.restored / "pg_wal").mkdir(parents=True)
+    for name in (*NAMES, HISTORY):
+        (found.data / "pg_wal" / name).write_bytes(name.encode())
+    (status / f"{HISTORY}.ready").touch()
+    return found
+
+
+def brought(place: Place) -> list[str]:
+    wal = place.restored / "pg_wal"
+    names = sorted(each.name for each in wal.iterdir())
+    assert all((wal / name).read_bytes() == name.encode() for name in names)
+    return names
+
+
+def spoil(place: Place, name: str) -> None:
+    path = place.data / "pg_wal" / name
+    path.unlink()
+    path.symlink_to(UNREADABLE)
+
+
+def test_what_the_archive_lacks_is_brought(place: Place) -> None:
+    (place.data / f"pg_wal/archive_status/{NAMES[0]}.ready").touch()
+    assert unarchived.keep_wal(place, known(NAMES[2])) == []
+    assert brought(place) == [HISTORY, NAMES[0], *NAMES[3:]]
+    assert unarchived.keep_wal(place, known(None)) == []
+    assert brought(place) == [HISTORY, *NAMES]
+
+
+def test_it_ends_at_the_first_segment_that_cannot_be_read(place: Place) -> None:
+    spoil(place, NAMES[3])
+    [sentence] = unarchived.keep_wal(place, known(NAMES[1]))
+    assert f"WAL from {NAMES[3]} on could not be read" in sentence
+    assert "Input/output error" in sentence
+    assert brought(place) == [HISTORY, NAMES[2]]
+
+
+def test_a_history_that_cannot_be_read_keeps_no_segment_back(place: Place) -> None:
+    spoil(place, HISTORY)
+    [sentence] = unarchived.keep_wal(place, known(NAMES[3]))
+    assert sentence.startswith(f"{HISTORY} could not be read")
+    assert brought(place) == [NAMES[4]]
+
+
+def test_a_directory_that_gives_nothing_out_is_told_and_is_no_failure(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_path: Path) -> Iterator[Path]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "iterdir", broken)
+    assert "could not be read (Input/output error)" in unarchived.keep_wal(place, known(None))[0]
+    # There is something, whatever it is, and it is moved aside as it is.
+    found = host.data_in(place)
+    assert found is not None
+    assert (found.control, found.segments) == (None, ())
+
+
+def test_no_room_for_it_is_no_disk_that_cannot_be_read(place: Place) -> None:
+    """The run ends and says so; there would be more, if there were room."""
+    target = place.restored / "pg_wal" / NAMES[0]
+    target.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        unarchived.keep_wal(place, known(None))
+
+
+def test_what_is_gone_when_it_is_read_leaves_nothing(place: Place) -> None:
+    path = place.data / "pg_wal" / NAMES[4]
+    path.unlink()
+    path.symlink_to(place.data / "nowhere")
+    assert unarchived.keep_wal(place, known(NAMES[3])) == []
+    assert brought(place) == [HISTORY]
