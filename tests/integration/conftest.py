@@ -123,6 +123,7 @@ LONG_TESTS = {
         "test_a_run_that_ends_anywhere_is_finished_by_the_next",
         "test_a_target_that_is_missed_leaves_everything_as_it_was",
         "test_another_cluster_is_not_written_over_and_room_is_counted",
+        "test_one_that_does_not_start_says_where_the_old_data_is_and_how_to_go_back",
         "test_paused_to_be_looked_at_and_then_let_go",
         "test_positions_transactions_and_names_are_met_exactly",
         "test_tablespaces_of_the_old_data_stay_where_they_are",

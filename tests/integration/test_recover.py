@@ -310,6 +310,34 @@ def test_what_was_written_after_the_proof_is_part_of_the_end_of_the_archive(ledg
     assert ledger.files() == ["main", *ledger.aside]
 
 
+def test_one_that_does_not_start_says_where_the_old_data_is_and_how_to_go_back(ledger: Backed) -> None:
+    cluster, node = ledger.cluster, ledger.node
+    ledger.backup()
+    target = ledger.now()
+    cluster.psql("INSERT INTO ledger (who) VALUES (5)")
+    asked: dict[str, Any] = {"target": "time", "target_value": target, "running_server": "stop"}
+    assert ledger.recover(die=Interrupt(("._recovery.exchange:start",)), **asked).killed
+    broken = f"{cluster.config_directory}/conf.d/broken.conf"
+    node.exec(["install", "-d", f"{cluster.config_directory}/conf.d"])
+    node.write(broken, "no_such_setting = 1\n", mode="0644")
+    for _each in range(2):
+        ended = ledger.recover(**asked)
+        assert "does not start on it" in ended.failure
+        [old] = ledger.aside
+        assert ended.result["old_data"] == f"/var/lib/postgresql/{ledger.version}/{old}"
+        assert f"What was there before is in {ended.result['old_data']}." in ended.failure
+    # As it says, to the letter.
+    node.exec(["rm", broken])
+    node.exec(["sh", "-c", ended.failure.rpartition("for another run: ")[2]])
+    assert cluster.psql("SELECT count(*) FROM ledger") == "101"
+    assert ledger.aside == []
+    # And from there the recovery goes on.
+    done = made(ledger.recover(**asked))
+    assert cluster.psql("SELECT count(*) FROM ledger") == "100"
+    assert ledger.files() == ["main", old]
+    assert done["old_data"].endswith(old)
+
+
 @pytest.mark.parametrize("running", ["stop", "stop_last"])
 def test_a_run_that_ends_anywhere_is_finished_by_the_next(ledger: Backed, running: str) -> None:
     """All places one after the other in one recovery: each run dies a little later than the one before."""

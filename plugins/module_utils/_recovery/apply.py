@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian
@@ -63,8 +64,16 @@ class Apply:
         return {} if self._mark is None else dict(self._mark.proof)
 
     @property
-    def left_stopped(self) -> str | None:
-        """What is to be said where a run fails after it has stopped the server, and before its data has moved."""
+    def old_data(self) -> Path | None:
+        """Where the data of before is, once it was moved there."""
+        found = None if self._mark is None else self._place.aside(self._mark.stamp)
+        return found if found is not None and found.exists() else None
+
+    @property
+    def aftermath(self) -> str | None:
+        """What is to be said where a run fails after it has stopped the server: how the old data serves again."""
+        if self.old_data is not None:
+            return exchange.way_back(self._place, self.old_data)
         kinds = {step.kind for step in self.done}
         if "stop" not in kinds or "aside" in kinds or not self._place.data.exists():
             return None
@@ -180,8 +189,7 @@ class Apply:
         exchange.start(place, paused=self._wanted.end == PAUSED)
         if mark is not None:
             state = state_of(self._wanted, mark.proof, mark.system_identifier)
-            old = place.aside(mark.stamp)
-            write_state(place, {**state, "old_data": str(old) if old.exists() else None})
+            write_state(place, {**state, "old_data": self.old_data and str(self.old_data)})
         exchange.clear(place)
 
     def _promote(self) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Mapping
@@ -56,6 +57,19 @@ def put(place: Place) -> None:
     """Onto nothing; onto anything but an empty directory the kernel refuses."""
     place.restored.rename(place.data)
     sync(place.data.parent)
+
+
+def way_back(place: Place, old: Path) -> str:
+    """Back to where the old data was in its place and the recovered one beside it, for the next run to go on from."""
+    unit = _debian.unit(place.version, place.instance)
+    steps = [["systemctl", "stop", unit]]
+    if place.data.exists():
+        steps.append(["mv", "-T", str(place.data), str(place.restored)])
+    steps += [["mv", "-T", str(old), str(place.data)], ["systemctl", "start", unit]]
+    return (
+        f"What was there before is in {old}. This has it serve again, and keeps what was recovered for another run: "
+        f"{' && '.join(map(shlex.join, steps))}"
+    )
 
 
 def register(place: Place, port: int) -> None:

@@ -65,10 +65,11 @@ def recovered(module: Module) -> None:
                     apply.carry_out()
         except (Problem, OSError) as problem:
             done = replace(course.plan, changes=tuple(apply.done))
-            module.report(**_result(done, wanted, apply.proof), warnings=apply.lost)
-            if apply.left_stopped is None and isinstance(problem, Problem):
+            old = {"old_data": apply.old_data and str(apply.old_data)}
+            module.report(**_result(done, wanted, apply.proof, old), warnings=apply.lost)
+            if apply.aftermath is None and isinstance(problem, Problem):
                 raise
-            raise Problem(" ".join(each for each in (said(problem), apply.left_stopped) if each)) from problem
+            raise Problem(" ".join(each for each in (said(problem), apply.aftermath) if each)) from problem
         _report(module, wanted, course, apply)
 
 
