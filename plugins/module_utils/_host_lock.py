@@ -20,6 +20,10 @@ LOCKS = Path("/run/runbook.postgres")
 _PAUSE = 0.5
 
 
+class Busy(Problem):
+    """Another run has not come to its end in the time given."""
+
+
 @contextlib.contextmanager
 def alone(name: str, seconds: float) -> Iterator[None]:
     """Wait for another run of ours on this instance: when its controller died, it goes on by itself.
@@ -28,14 +32,35 @@ def alone(name: str, seconds: float) -> Iterator[None]:
     """
     try:
         LOCKS.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(LOCKS / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(_file(name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Refused(f"{LOCKS} cannot be used ({error.strerror}): give the task the rights of root.") from error
     try:
         _wait(descriptor, name, Deadline(seconds))
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def holder(name: str) -> str | None:
+    """The process that is at it now, if one is; asked without taking the lock for longer than the question."""
+    try:
+        descriptor = os.open(_file(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _file(name: str) -> Path:
+    return LOCKS / f"{name}.lock"
 
 
 def _wait(descriptor: int, name: str, deadline: Deadline) -> None:
@@ -44,7 +69,7 @@ def _wait(descriptor: int, name: str, deadline: Deadline) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if deadline.passed():
-                raise Problem(
+                raise Busy(
                     f"Another run has been at {name} of this host for all of the time given: "
                     "let it finish, or look what it waits for."
                 ) from None

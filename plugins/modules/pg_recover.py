@@ -149,7 +149,7 @@ options:
     type: path
   timeout:
     description:
-      - Seconds after which the restore or the replay is given up, and longest wait for another run on the host.
+      - Seconds after which the restore or the replay is given up.
     type: int
     default: 86400
 attributes:

@@ -105,6 +105,9 @@ def test_what_arrives_while_it_is_restored_is_as_old_as_it_is(shared: Backed, sc
     began = time.time()
     place = Interrupt(("._recovery.repository:Repository.restore",))
     with inside.held(scratch, "pg_drill", options, place, user="root") as run:
+        # A second one does not wait for its end, and does not take it for what a killed one left.
+        for check in (True, False):
+            assert f"drill of stanza {STANZA}, at restore" in refused(drill(scratch, check=check, **BEAT))
         shared.cluster.psql("INSERT INTO beat VALUES (clock_timestamp())")
         beat = float(shared.cluster.psql("SELECT extract(epoch FROM max(at)) FROM beat"))
         shared.archived()

@@ -8,8 +8,9 @@ import pytest
 
 from lab.clusters import Cluster
 from lab.waiting import wait_until
+from tests.integration import inside
 from tests.integration.inside import Interrupt
-from tests.integration.recoveries import REPOSITORY, SETTINGS, Backed
+from tests.integration.recoveries import REPOSITORY, SETTINGS, STANZA, Backed
 from tests.integration.standbys import made, refused
 
 
@@ -308,6 +309,19 @@ def test_what_was_written_after_the_proof_is_part_of_the_end_of_the_archive(ledg
     assert "once more" in str(done["warnings"])
     assert cluster.psql("SELECT count(*) FROM ledger") == "101"
     assert ledger.files() == ["main", *ledger.aside]
+
+
+def test_a_second_one_is_told_at_once_what_the_first_is_at(ledger: Backed) -> None:
+    ledger.backup()
+    ledger.archived()
+    asked = ledger.options(target="latest", running_server="stop")
+    at = Interrupt(("._recovery.repository:Repository.restore",))
+    with inside.held(ledger.node, "pg_recover", asked, at, user="root") as run:
+        for check in (True, False):
+            sentence = refused(ledger.recover(check=check, target="immediate", running_server="stop"))
+            assert f"recovery of stanza {STANZA}, to the end of the archive, at restore" in sentence
+        made(run.finish())
+    assert ledger.cluster.psql("SELECT count(*) FROM ledger") == "100"
 
 
 def test_one_that_does_not_start_says_where_the_old_data_is_and_how_to_go_back(ledger: Backed) -> None:

@@ -100,6 +100,8 @@ class Apply:
         }
         for step in self._course.plan.changes:
             begun = time.monotonic()
+            # Whoever comes second is told from it what this run is at.
+            self._prover.progress.tick(step.kind)
             steps[step.kind]()
             self.seconds[step.kind] = round(time.monotonic() - begun, 1)
             self.done.append(step)

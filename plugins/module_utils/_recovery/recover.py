@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +15,6 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, said
-from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drilled import drilled
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress, of_host
@@ -36,6 +34,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan im
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, Prover
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import of_stopped
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.turn import turn
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import Wanted
 
 
@@ -44,10 +43,9 @@ def recovered(module: Module) -> None:
     params = module.params
     wanted = _wanted(params)
     repository = Repository(params["stanza"], params["config"], params["repository"])
-    with contextlib.ExitStack() as held:
-        if not module.check_mode:
-            held.enter_context(alone(f"{wanted.place.version}-{wanted.place.instance}", params["timeout"]))
-        found = host.observe(wanted.place)
+    place = wanted.place
+    with turn(f"{place.version}-{place.instance}", f"instance {wanted.title}", check=module.check_mode):
+        found = host.observe(place)
         if done_before(wanted, found) and found.mark is None:
             stopped = of_stopped(wanted, found)
             if stopped is not None:

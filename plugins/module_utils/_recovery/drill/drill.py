@@ -10,20 +10,20 @@ import json
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _files
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import bin_directory
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Evidence, Objectives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.page import page
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.prepared import Drill, FindDump, prepared
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.rehearsal import left_by_a_drill, remove
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import STATE, Place, read_mark
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.turn import turn
 
 _NAME = "drill"
 _CLUSTER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -34,16 +34,13 @@ def drilled(module: Module, find: FindDump) -> None:
     params = module.params
     _refuse_unfit(params)
     places = [Place(params["version"], _NAME, Path(params["directory"]) / name) for name in ("data", "dump")]
-    if module.check_mode:
+    with turn(f"drill-{params['version']}", "the drill", check=module.check_mode):
+        if not module.check_mode:
+            _clear(places)
         drill = prepared(params, places, find)
-        module.report(changed=True, passed=None, steps=drill.steps)
-        return
-    with alone(f"drill-{params['version']}", params["timeout"]):
-        for place in places:
-            mark = read_mark(place)
-            if left_by_a_drill(mark) and mark is not None:
-                remove(place, mark.stamp)
-        drill = prepared(params, places, find)
+        if module.check_mode:
+            module.report(changed=True, passed=None, steps=drill.steps)
+            return
         evidence = _evidence(params, drill)
         drill.run(evidence)
         written = _write(params, evidence, drill.stamp)
@@ -54,6 +51,14 @@ def drilled(module: Module, find: FindDump) -> None:
             f"The drill of {evidence.cluster} did not pass: {' '.join(evidence.faults)} Its evidence is in "
             f"{written['page_file']}{'' if left else ', what was restored was removed'}."
         )
+
+
+def _clear(places: Sequence[Place]) -> None:
+    """What a run left that was killed."""
+    for place in places:
+        mark = read_mark(place)
+        if left_by_a_drill(mark) and mark is not None:
+            remove(place, mark.stamp)
 
 
 def _refuse_unfit(params: Mapping[str, Any]) -> None:

@@ -102,6 +102,7 @@ class Rehearsal:
         place.restored.mkdir(mode=0o700)
         shutil.chown(place.restored, _debian.SUPERUSER, _debian.SUPERUSER)
         tablespaces = place.tablespaces(self.stamp)
+        self.progress.tick("restore")
         seconds, progress = self.seconds, self.progress
         self.repository.restore(
             self.backup, place.restored, tablespaces, again=False, seconds=seconds, progress=progress
