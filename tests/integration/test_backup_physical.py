@@ -99,6 +99,22 @@ def test_what_is_past_its_retention_is_told_beforehand(alone: Backups) -> None:
     assert not backup(alone).result["changed"]
 
 
+def test_a_retention_of_one_is_kept_without_a_proof_as_well(alone: Backups) -> None:
+    """The one before stays for a new one that nobody has proven, and keeps none of those before it."""
+    place = f"/etc/pgbackrest/conf.d/{STANZA}.conf"
+    alone.repository.exec(["sed", "-i", "s/retention-full=2/retention-full=1/", place])
+    # Nothing is known of those that are there.
+    alone.repository.exec(["rm", STATE])
+    unproven: dict[str, Any] = {"max_age": "0", "verify": "none"}
+    for night in range(3):
+        foreseen = backup(alone, check=True, **unproven).result
+        before = ids(alone)
+        done = backup(alone, **unproven).result
+        assert (done["steps"], done["removed"]) == (foreseen["steps"], foreseen["removed"]), night
+        assert ids(alone) == [before[-1], done["id"]]
+    alone.repository.exec(["sed", "-i", "s/retention-full=1/retention-full=2/", place])
+
+
 def test_two_at_once_are_one(alone: Backups) -> None:
     """The second is refused and harms nothing."""
     argv = ["docker", "exec", "--user=postgres", alone.repository.container, "pgbackrest"]

@@ -43,6 +43,10 @@ class Archive:
     def number(self, name: str) -> int:
         return int(name[8:16], 16) * self.per_file + int(name[16:24], 16)
 
+    def goes_on(self, missing: str) -> int | None:
+        """The first segment that is there after that one."""
+        return min((each for each in self.segments if each > self.number(missing)), default=None)
+
     def reach(self, first: str) -> tuple[Segment | None, str | None]:
         """From a segment on: the last one without a gap before it, and the first that is missing before others."""
         number = self.number(first)

@@ -162,13 +162,19 @@ def gaps(found: Listed) -> tuple[str, ...]:
             if each.timeline is None or each.lsn_start is None:
                 continue
             last, missing = archive.reach(archive.name(_segment(each.lsn_start, archive), each.timeline))
-            if missing is not None and last is not None:
+            # Where WAL goes on with that of a backup, retention has taken what was before it.
+            retained = missing is not None and archive.goes_on(missing) in _beginnings(found, archive)
+            if missing is not None and last is not None and not retained:
                 told[missing] = (
                     f"WAL segment {missing} is missing in repository {found.repository}, so that backup {each.id} can "
                     f"be restored to about {last.arrived:%Y-%m-%d %H:%M:%S} UTC and no further: take a new full "
                     "backup, and look whether archive-push-queue-max threw WAL away."
                 )
     return tuple(told.values())
+
+
+def _beginnings(found: Listed, archive: Archive) -> set[int | None]:
+    return {_segment(each.lsn_start, archive) for each in found.entries if each.lsn_start is not None}
 
 
 def _segment(lsn: str, archive: Archive) -> int:

@@ -124,15 +124,22 @@ def stays(name: str) -> str:
 
 
 def spared(entries: Sequence[Entry], expiring: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What pgBackRest would remove, and of that what must stay: it knows nothing of broken pages or of proofs."""
+    """What goes of that which pgBackRest would remove, and what stays: it knows nothing of broken pages or proofs."""
     good = [each for each in entries if each.good]
     verified = [each for each in good if each.verified is not None]
     untouchable: set[str] = set()
     for last in (*good[-1:], *verified[-1:]):
         untouchable |= {last.id, *last.depends_on}
-    kept = tuple(each for each in expiring if each in untouchable)
-    # pgBackRest removes all that it finds, or nothing.
-    return ((), kept) if kept else (tuple(expiring), ())
+    return (
+        tuple(each for each in expiring if each not in untouchable),
+        tuple(each for each in expiring if each in untouchable),
+    )
+
+
+def roots(entries: Sequence[Entry], going: Sequence[str]) -> list[str]:
+    """Of those that go the ones that stand on none of them: with each goes what stands on it."""
+    bases = {each.id: set(each.depends_on) for each in entries}
+    return [each for each in going if not bases.get(each, set()) & set(going)]
 
 
 def _line(entry: Entry) -> str:

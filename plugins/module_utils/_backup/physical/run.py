@@ -29,6 +29,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     Verify,
     Wish,
     due,
+    roots,
     so_far,
     spared,
     stays,
@@ -129,9 +130,15 @@ class Backups:
         """Judged once more: backups were taken, proven or lost since it was planned, here or by somebody else, and
         pgBackRest removes what is past its retention now."""
         found = self.look()
-        going, self.stayed = spared(found.entries, self.expiring(None, found))
-        if going:
+        # One that was taken just now and not proven is nothing for which another one goes.
+        judges = [each for each in found.entries if each.id != self.taken or self.wish.verify != "none"]
+        going, self.stayed = spared(judges, self.expiring(None, found))
+        if self.stayed:
+            for label in roots(found.entries, going):
+                self.pgbackrest.run("expire", self.repository, f"--set={label}")
+        elif going:
             self.pgbackrest.run("expire", self.repository)
+        if going:
             self.done.append(Expire(going))
         self.gone = going
 

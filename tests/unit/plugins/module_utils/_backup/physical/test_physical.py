@@ -27,6 +27,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     Verify,
     Wish,
     due,
+    roots,
     so_far,
     spared,
     steps,
@@ -118,6 +119,14 @@ def test_a_gap_after_a_backup_is_told_and_leaves_it_good() -> None:
     assert "WAL segment 000000010000000000000004 is missing in repository 1" in sentence
 
 
+def test_wal_that_retention_has_taken_is_not_missed() -> None:
+    """Of a backup that stays longer than the others its own WAL is kept, and all from a later one's beginning on."""
+    both = (backup(FULL, 30, first=2), backup(NEXT, 5, first=6))
+    assert gaps(look(*both, wal=(2, 6, 7))) == ()
+    assert "00000004 is missing" in gaps(look(*both, wal=(2, 3, 5, 6, 7)))[0]
+    assert "00000008 is missing" in gaps(look(*both, wal=(2, 6, 7, 9)))[0]
+
+
 @pytest.mark.parametrize(
     ("told", "kind", "expected"),
     [
@@ -206,6 +215,16 @@ def test_what_is_proven_already_is_left_alone() -> None:
     assert steps(WISH, None, found.entries[0], [], found).changes == ()
 
 
+# How many full ones are to be kept, how each is proven, whether a drill restored the first, and how many there are.
+RETENTIONS = [
+    (1, "checksum", False, 1),
+    (1, "none", False, 2),
+    (2, "none", False, 2),
+    (2, "none", True, 3),
+    (1, "none", True, 3),
+]
+
+
 def entries(*pairs: tuple[str, bool, bool]) -> list[Entry]:
     """By name, whether it is good, and whether it was proven."""
     told = look(*(backup(name, 9 - place, first=2 + place) for place, (name, _, _) in enumerate(pairs))).entries
@@ -222,6 +241,43 @@ def entries(*pairs: tuple[str, bool, bool]) -> list[Entry]:
 def test_the_last_that_was_proven_stays_whatever_its_age(newer: tuple[bool, bool], *, leaving: bool) -> None:
     there = entries((FULL, True, True), ("20300105-000000F", *newer))
     assert spared(there, [FULL]) == (((FULL,), ()) if leaving else ((), (FULL,)))
+
+
+def test_only_what_must_stay_stays() -> None:
+    """One that was proven a month ago keeps none of the month."""
+    names = [f"203001{day:02}-000000F" for day in range(1, 9)]
+    there = entries((names[0], True, True), *((name, True, False) for name in names[1:]))
+    assert spared(there, names[:6]) == (tuple(names[1:6]), (names[0],))
+
+
+def test_with_a_backup_goes_what_stands_on_it() -> None:
+    on = look(
+        backup(FULL, 30, first=2), backup(DIFF, 20, first=3, on=(FULL,)), backup(INCR, 10, first=4, on=(FULL, DIFF))
+    )
+    assert roots(on.entries, [FULL, DIFF, INCR]) == [FULL]
+    assert roots(on.entries, [DIFF, INCR]) == [DIFF]
+    assert roots(on.entries, []) == []
+
+
+@pytest.mark.parametrize(("full", "level", "drilled", "stay"), RETENTIONS)
+def test_night_after_night_the_repository_holds_as_many(full: int, level: str, *, drilled: bool, stay: int) -> None:
+    wish = replace(WISH, verify=level)
+    there: list[Entry] = []
+    for night in range(1, 11):
+        name = f"203001{night:02}-000000F"
+        found = replace(look(), entries=tuple(there))
+        # As pgBackRest tells it before, with one that is to come, and then.
+        past = [each.id for each in there[: len(there) - (full - 1)]]
+        plan = steps(wish, Take("full", "full"), None, past, found)
+        [taken] = entries((name, True, level != "none" or (drilled and night == 1)))
+        nightly = Nightly(wish, [*there, replace(taken, number=night)], full)
+        nightly.taken = name
+        nightly.carry_out(Plan(tuple(each for each in plan.changes if isinstance(each, Expire))))
+        foreseen = next((each.ids for each in plan.changes if isinstance(each, Expire)), ())
+        assert (nightly.gone or ()) == foreseen
+        there = [each for each in nightly.there if each.id not in foreseen]
+    assert len(there) == stay
+    assert (there[0].id == "20300101-000000F") == drilled
 
 
 def test_what_others_found_out_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -254,6 +310,21 @@ class Judged(Backups):
     def expiring(self, take: Take | None, found: Listed) -> list[str]:
         assert (take, found.entries) == (None, self.there)
         return self.past
+
+
+class Nightly(Judged):
+    def __init__(self, wish: Wish, there: list[Entry], full: int) -> None:
+        super().__init__(there, [each.id for each in there[:-full]])
+        self.wish = wish
+
+
+def test_what_stays_keeps_nothing_else() -> None:
+    """By name then, as pgBackRest would else remove all that is past its retention."""
+    there = entries((FULL, True, True), (NEXT, True, False), ("20300108-000000F", True, False))
+    backups = Judged(there, [FULL, NEXT])
+    backups.carry_out(Plan((Expire((NEXT,)),)))
+    assert backups.told == [f"expire --repo=1 --set={NEXT}"]
+    assert (backups.gone, backups.stayed) == ((NEXT,), (FULL,))
 
 
 @pytest.mark.parametrize("proven", [True, False])
