@@ -38,6 +38,9 @@ _LIBPQ_NAMES = {
     "ssl_key": "sslkey",
 }
 
+# Firewalls forget a connection on which nothing goes for a while, and both ends wait for each other ever after.
+KEEPALIVES = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
+
 # What the driver takes beside libpq's keywords; a dsn may hold a password.
 _DRIVERS_OWN = {"dsn", "connection_factory", "cursor_factory", "async", "async_"}
 
@@ -56,7 +59,8 @@ def libpq_parameters(options: Mapping[str, Any]) -> dict[str, Any]:
             f"connect_params names '{foreign[0]}', which is no connection keyword of libpq: use those of its manual."
         )
     given = {libpq: options.get(option) for option, libpq in _LIBPQ_NAMES.items()}
-    parameters = {name: value for name, value in given.items() if value not in (None, "")}
+    parameters: dict[str, Any] = dict(KEEPALIVES)
+    parameters.update({name: value for name, value in given.items() if value not in (None, "")})
     host = options.get("login_host") or ""
     if host in ("", "localhost") and options.get("login_unix_socket"):
         host = options["login_unix_socket"]

@@ -56,7 +56,8 @@ class Module:
         itself refuses to write."""
         net = {"default_transaction_read_only": "on"} if self.check_mode else {}
         seconds = Deadline(float(self.params.get("connect_timeout") or 10))
-        return Session(self._parameters(database), seconds, {**(settings or {}), **net}, statement_seconds=3600.0)
+        settings = {**(settings or {}), **net}
+        return Session(self._parameters(database), seconds, settings, statement_seconds=3600.0).unhurried()
 
     def _parameters(self, database: str | None) -> dict[str, Any]:
         given = libpq_parameters(self.params)

@@ -41,6 +41,8 @@ except ImportError:
 
 Row = Mapping[str, Any]
 
+# Since this version a server ends sessions that are idle for longer than it is told.
+_LIMITS_IDLE_SESSIONS = 14
 # How long past its own limits a server may take to say so before it counts as hung.
 GRACE_SECONDS = 2.0
 
@@ -111,6 +113,12 @@ class Session:
     def major(self) -> int:
         """The server's major version, which it named when the connection was made."""
         return int(self._connection.server_version) // 10000
+
+    def unhurried(self) -> Session:
+        """Let the server end it never for being idle: it waits for hours while programs of ours are at work."""
+        if self.major >= _LIMITS_IDLE_SESSIONS:
+            self.fetch("SET idle_session_timeout = 0")
+        return self
 
     def limit(self, statement_seconds: float) -> None:
         """Give the server this much time for each statement from here on."""

@@ -142,6 +142,27 @@ def test_sessions_are_ended_and_kept_out(stage: Stage, installed: Server) -> Non
     assert stage.psql("SELECT bool_and(datallowconn) FROM pg_database WHERE datname LIKE 'shop%'") == "t"
 
 
+def test_a_server_that_ends_idle_sessions_ends_none_that_waits(stage: Stage) -> None:
+    """The session of a run is idle for as long as programs restore, or back up what is replaced."""
+    if stage.cluster.version < 14:
+        pytest.skip("this version ends no idle sessions")
+    stage.psql("ALTER DATABASE postgres SET idle_session_timeout = '200ms'")
+    try:
+        asked = {"login_unix_socket": "/var/run/postgresql", "database": "shop", "destination": REPOSITORY}
+        proven = {**asked, "max_age": "0", "verify": "restore"}
+        cases: list[tuple[str, dict[str, Any], str]] = [
+            ("pg_backup", proven, "._backup.logical.scratch:_restore"),
+            ("pg_restore", stage.arguments(replace=True), "._backup.restore.loading:Archive.load"),
+        ]
+        for module, options, at in cases:
+            with inside.held(stage.node, module, options, inside.Interrupt((at,))) as run:
+                stage.psql("SELECT pg_sleep(0.6)", "shop")
+                assert run.finish().code == 0, run.finish().text
+    finally:
+        stage.psql("ALTER DATABASE postgres RESET idle_session_timeout")
+    assert orders(stage) == 1000
+
+
 def test_what_is_dropped_took_no_writes_since_its_backup(stage: Stage) -> None:
     stage.back_up("shop")
     stage.psql(LATER, "shop")

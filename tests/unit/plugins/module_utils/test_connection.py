@@ -8,13 +8,14 @@ import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import (
     CONNECTION_OPTIONS,
+    KEEPALIVES,
     libpq_parameters,
     where,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 
 DEFAULTS = {name: option.get("default") for name, option in CONNECTION_OPTIONS.items()}
-PLAIN = {"port": 5432, "user": "postgres", "dbname": "postgres", "sslmode": "prefer"}
+PLAIN = {**KEEPALIVES, "port": 5432, "user": "postgres", "dbname": "postgres", "sslmode": "prefer"}
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,7 @@ PLAIN = {"port": 5432, "user": "postgres", "dbname": "postgres", "sslmode": "pre
         ({"connect_params": {"passfile": "/p", "port": 6000}}, {**PLAIN, "passfile": "/p", "port": 6000}),
         ({"connect_params": {"host": "pg9"}, "login_host": "pg1"}, {**PLAIN, "host": "pg9"}),
         ({"connect_params": {"keepalives": True, "sslsni": False}}, {**PLAIN, "keepalives": 1, "sslsni": 0}),
+        ({"connect_params": {"keepalives_idle": 300}}, {**PLAIN, "keepalives_idle": 300}),
         ({"connect_params": {"passfile": None}}, PLAIN),
         ({"connect_params": None}, PLAIN),
     ],

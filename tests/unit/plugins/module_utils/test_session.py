@@ -51,6 +51,15 @@ def test_rows_are_dictionaries_of_python_values() -> None:
         assert open_.fetch("SELECT rows") == [{"a": 1, "b": "é 表", "c": True}, {"a": 2, "b": None, "c": False}]
 
 
+@pytest.mark.parametrize(("since", "asked"), [(14, ["SET idle_session_timeout = 0"]), (16, [])])
+def test_one_that_waits_is_not_ended_for_that(since: int, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that know no such limit refuse the very word; this one is of 15."""
+    monkeypatch.setattr(_session, "_LIMITS_IDLE_SESSIONS", since)
+    with Wire(lambda _query: done("SET")) as server, session(server) as open_:
+        assert open_.unhurried() is open_
+        assert server.asked == asked
+
+
 def test_columns_that_share_a_name_keep_their_places() -> None:
     with Wire(lambda _query: table(["?column?", "?column?"], [1, "x"])) as server, session(server) as open_:
         assert open_.fetch_tuples("SELECT 1, 'x'") == [(1, "x")]

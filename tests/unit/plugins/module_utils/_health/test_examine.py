@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.runbook.postgres.plugins.module_utils._connection import KEEPALIVES
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._health import examine as examine_module
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import custom, tables
@@ -75,6 +76,7 @@ def test_the_pooler_is_reached_at_its_console() -> None:
         "login_unix_socket": "",
     }
     assert Examination.from_options(options(pgbouncer=pgbouncer)).scope.pooler == {
+        **KEEPALIVES,
         "host": "pg1",
         "port": 6432,
         "user": "monitoring",
