@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,20 @@ class Mark:
 
 
 def read_mark(place: Place) -> Mark | None:
+    """What another version of ours wrote is understood as far as it says all that we know of."""
     found = _json(place.mark)
-    return None if found is None else Mark(**found)
+    if found is None:
+        return None
+    try:
+        mark = Mark(**{each.name: found[each.name] for each in fields(Mark) if each.name in found})
+    except TypeError:
+        mark = None
+    if mark is None or mark.phase not in (RESTORING, PROVEN, EXCHANGING):
+        raise Refused(
+            f"{place.mark}, which says how far a recovery got, is of another version of this collection: end it with "
+            f"that version, or look what is in {place.growing} and move it away."
+        )
+    return mark
 
 
 def read_state(place: Place) -> Mapping[str, Any] | None:
