@@ -145,6 +145,9 @@ def test_a_point_in_time_is_reached_here_and_on_another_host(ledger: Backed, scr
     code, text = play(tmp_path, "pitr", node, **asked)
     assert code == 0, text
     assert "changed=0" in text
+    told = " ".join(text.split())
+    assert "as an earlier run recovered it, and nothing was done now" in told
+    assert "Take a new backup now" not in told
 
 
 def test_who_comes_through_a_pooler_waits_and_goes_on(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
