@@ -31,7 +31,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     node = Node.start("schedule12", 12, bare=True)
     try:
         node.write("/tmp/server.py", SERVER)
-        node.write("/etc/hook", "http://127.0.0.1:8090/token\n", mode="0600")
+        node.write("/etc/hook", "http://127.0.0.1:8090/hush-7\n", mode="0600")
         yield Stage(
             tmp_path,
             [node],
@@ -58,10 +58,18 @@ def again(node: Node, caller: str) -> int:
 
 def test_a_failed_job_is_never_silent(stage: Stage) -> None:
     (node,) = stage.nodes
+    # Who could not be told is known before anything is scheduled.
+    node.write("/etc/far", "http://chat.example.net/hush-7\n", mode="0600")
+    for check in (True, False):
+        refused = stage.play("schedule", check=check, schedule_webhook_file="/etc/far")
+        assert refused.code != 0
+        assert "/etc/far of schedule12 names no webhook that could be told of failures: its address" in refused.text
+        assert "hush-7" not in refused.text
+    assert "runbook-" not in node.exec(["ls", "/etc/systemd/system"]).stdout
     foreseen, done = stage.played("schedule", check=True), stage.played("schedule")
     assert foreseen.outcomes == done.outcomes
     assert stage.played("schedule").changed == []
-    assert "token" not in done.text
+    assert "hush-7" not in done.text
     node.exec(["systemctl", "start", "runbook-backup.service"], check=False)
     # What the backup failed for keeps the webhook from being reached as well.
     wait_until("a call was not heard", lambda: again(node, "webhook") > 0, bound=120)
