@@ -27,6 +27,25 @@ AUTHORITIES = "/etc/ssl/store.crt"
 KEY_SECRET = "never-in-any-log-42"
 
 
+class Line:
+    """Between clients and the store; it can be cut after so many bytes of theirs, and be mended."""
+
+    def __init__(self) -> None:
+        self._left: int | None = None
+
+    def cut(self, after: int) -> None:
+        self._left = after
+
+    def mend(self) -> None:
+        self._left = None
+
+    def carry(self, data: bytes) -> None:
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left < 0:
+                raise ConnectionError("The line is cut.")
+
+
 @dataclass
 class Store:
     """Where it listens, for containers; the certificate is of HOST."""
@@ -35,6 +54,7 @@ class Store:
     port: int
     ca: str
     process: subprocess.Popen[bytes]
+    line: Line
 
     def stop(self) -> None:
         self.process.kill()
@@ -79,8 +99,9 @@ def store(place: Path) -> Iterator[Store]:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(place / "store.pem")
         with socket.create_server((bridge(), 0)) as listening:
-            threading.Thread(target=serve, args=(listening, context, behind), daemon=True).start()
-            yield Store(bridge(), listening.getsockname()[1], authority.text, process)
+            line = Line()
+            threading.Thread(target=serve, args=(listening, context, behind, line), daemon=True).start()
+            yield Store(bridge(), listening.getsockname()[1], authority.text, process, line)
     finally:
         process.kill()
         process.wait()
@@ -93,16 +114,16 @@ def answers(port: int) -> bool:
     return False
 
 
-def serve(listening: socket.socket, context: ssl.SSLContext, behind: int) -> None:
+def serve(listening: socket.socket, context: ssl.SSLContext, behind: int, line: Line) -> None:
     while True:
         try:
             client, _ = listening.accept()
         except OSError:
             return
-        threading.Thread(target=relay, args=(client, context, behind), daemon=True).start()
+        threading.Thread(target=relay, args=(client, context, behind, line), daemon=True).start()
 
 
-def relay(client: socket.socket, context: ssl.SSLContext, behind: int) -> None:
+def relay(client: socket.socket, context: ssl.SSLContext, behind: int, line: Line) -> None:
     """Both ways until either end closes, and the end said as TLS wants it: a client takes another for an attack."""
     with contextlib.suppress(OSError), context.wrap_socket(client, server_side=True) as clear:
         clear.settimeout(10)
@@ -111,6 +132,8 @@ def relay(client: socket.socket, context: ssl.SSLContext, behind: int) -> None:
                 ready = [clear] if clear.pending() else select.select([clear, server], [], [], 60)[0]
                 data = [(source, source.recv(1 << 16)) for source in ready]
                 for source, part in data:
+                    if source is clear:
+                        line.carry(part)
                     (server if source is clear else clear).sendall(part)
                 if not ready or not all(part for _, part in data):
                     break

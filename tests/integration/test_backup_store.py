@@ -20,6 +20,8 @@ provider = Other
 endpoint = https://{host}:{port}
 region = nowhere
 force_path_style = true
+upload_cutoff = 5Mi
+chunk_size = 5Mi
 access_key_id = an-access-key
 secret_access_key = {secret}
 """
@@ -119,3 +121,31 @@ def test_a_store_that_goes_away_keeps_the_backup_here_and_the_next_run_copies_it
         done = kept.taken(offsite=offsite, max_age="1 day")
         assert (done["taken"], done["id"]) == (False, name)
         assert f"{name}/manifest.json" in far(kept)
+
+
+def test_a_store_that_dies_within_a_file_holds_nothing_that_looks_like_a_copy(kept: Backups, store: s3.Store) -> None:
+    """The file goes in parts, and of three two arrive."""
+    kept.server.run(
+        "CREATE TABLE public.large AS SELECT n, repeat(md5(n || ''), 1000) FROM generate_series(1, 400) n",
+        database=DATABASE,
+    )
+    offsite = {"remote": REMOTE}
+    wish = {"repository": kept.wish()["destination"], "offsite": REMOTE, "database": DATABASE, "target": RESTORED}
+    wish["login_unix_socket"] = "/var/run/postgresql"
+    try:
+        store.line.cut(after=11 << 20)
+        assert REMOTE in kept.take(offsite=offsite, compression={"method": "none"}).failure
+        [name] = kept.visible()
+        store.line.mend()
+        assert {path.rpartition("/")[2] for path in far(kept)} <= {"globals.sql"}
+        assert kept.info()["backups"][0]["copies"] == []
+        # Nobody takes for a copy what is there.
+        nowhere = {**wish, "repository": f"{HOME}/another"}
+        assert "none that fits" in inside.run(kept.node, "pg_restore", nowhere).failure
+        done = kept.taken(offsite=offsite, compression={"method": "none"}, max_age="1 day")
+        assert (done["taken"], done["id"]) == (False, name)
+        # What went in parts has a hash of its own there as well.
+        assert done["copies"][0]["checked"] == "md5"
+        assert {f"{name}/manifest.json", f"{name}/dump.pgdump"} <= set(far(kept))
+    finally:
+        kept.server.run("DROP TABLE public.large", database=DATABASE)
