@@ -49,6 +49,11 @@ class Ended:
         return int(self.text.rsplit("maxrss ", 1)[1].split()[0])
 
     @property
+    def calls(self) -> int:
+        """How often what was to be interrupted was called until it ended by itself."""
+        return int(self.text.rsplit("calls ", 1)[1].split()[0])
+
+    @property
     def archived(self) -> Mapping[str, Any]:
         """The one archive of a run that must have succeeded."""
         assert self.code == 0, self.text

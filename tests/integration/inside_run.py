@@ -25,8 +25,8 @@ HELD = Path("/tmp/inside-held")
 LONGEST_HOLD = 60.0
 
 
-def interrupt(places: list[str], call: int, act: Callable[[], None]) -> None:
-    """Do something right before the so-many-th call of any of these functions."""
+def interrupt(places: list[str], call: int, act: Callable[[], None]) -> Callable[[], int]:
+    """Do something right before the so-many-th call of any of these functions; returns how many there were."""
     left = call
 
     def watch(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,6 +42,7 @@ def interrupt(places: list[str], call: int, act: Callable[[], None]) -> None:
     for place in places:
         owner, name = named(place)
         setattr(owner, name, watch(getattr(owner, name)))
+    return lambda: call - left
 
 
 def die() -> None:
@@ -67,13 +68,16 @@ def named(path: str) -> tuple[Any, str]:
 
 def main() -> None:
     request = json.load(sys.stdin)
-    for what, act in (("die", die), ("hold", hold)):
-        if request.get(what):
-            interrupt(request[what]["at"], request[what]["call"], act)
+    watched = [
+        interrupt(request[what]["at"], request[what]["call"], act)
+        for what, act in (("die", die), ("hold", hold))
+        if request.get(what)
+    ]
     try:
         with patch_module_args(request["arguments"]):
             importlib.import_module(f"{PLUGINS}.modules.{request['module']}").main()
     finally:
+        print(f"calls {sum(calls() for calls in watched)}", file=sys.stderr)
         print(f"maxrss {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}", file=sys.stderr)
 
 
