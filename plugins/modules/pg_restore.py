@@ -123,6 +123,12 @@ options:
         description:
           - How many stay.
         type: int
+  expected_size:
+    description:
+      - How much the server's disk needs for what is restored, such as V(20 GB), to compare with what is free. Unless
+        given it is what the database had and a fifth; for tables and schemas their share of it by the rows that the
+        backup counted, and where it counted none they are restored with a warning.
+    type: str
   roles:
     description:
       - What to do about roles that the backup needs and that the server lacks.
@@ -342,6 +348,7 @@ OPTIONS = {
     "safety_backup": {"type": "bool", "default": True},
     "safety_repository": {"type": "path"},
     "safety_retention": {**RETENTION, "default": {"age": "30 days", "count": 3}},
+    "expected_size": {"type": "str"},
     "roles": {"type": "str", "choices": ["refuse", "restore"], "default": "refuse"},
     "tablespaces": {"type": "str", "choices": ["keep", "default"], "default": "keep"},
     "jobs": {"type": "int", "default": 1},

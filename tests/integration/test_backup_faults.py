@@ -216,11 +216,14 @@ def test_an_edited_manifest_is_named_and_not_relied_on(kept: Backups) -> None:
 
 
 def test_a_remote_that_fails_keeps_the_backup_and_the_next_run_copies_it(kept: Backups) -> None:
+    # One that cannot even be listed, and one that lists as empty and takes nothing.
     failed = kept.take(offsite={"remote": "nowhere:at/all"})
     assert "nowhere:at/all" in failed.failure
+    assert "Only the copy is missing" in failed.failure
+    [first] = kept.visible()
     failed = kept.take(offsite={"remote": "/proc/nowhere"})
     assert "/proc/nowhere" in failed.failure
-    [name] = kept.visible()
+    [name] = [each for each in kept.visible() if each != first]
     done = kept.taken(offsite={"remote": FAR}, max_age="1 day")
     assert (done["taken"], done["id"]) == (False, name)
     assert kept.visible(FAR) == [name]

@@ -44,16 +44,20 @@ def seen(session: Session, host: str, place: str | None = None) -> Room | None:
     return Room(place, about.f_bavail * about.f_frsize)
 
 
-def lack(size: int, content: str, room: Room | None) -> str | None:
-    """The beginning of a sentence, when a database that had this size is not to be restored there."""
+def lack(size: int, content: str, room: Room | None, what: str = "the restored database") -> str | None:
+    """The beginning of a sentence, when what had this size is not to be restored there."""
     held = min(size, SCHEMA_BYTES) if content == SCHEMA else size
     needed = int(held * SPARE)
     if room is None or room.free >= needed:
         return None
-    return (
-        f"{room.place} has {_mib(room.free)} left and the restored database takes about "
-        f"{_mib(needed)} (it had {_mib(held)})"
-    )
+    return f"{room.place} has {_mib(room.free)} left and {what} takes about {_mib(needed)} (it had {_mib(held)})"
+
+
+def short_of(expected: int, room: Room | None) -> str | None:
+    """The same, where somebody knows better what it takes."""
+    if room is None or room.free >= expected:
+        return None
+    return f"{room.place} has {_mib(room.free)} left and {_mib(expected)} are expected (expected_size)"
 
 
 def _mib(count: int) -> str:

@@ -108,10 +108,13 @@ class Seen:
     left: Sequence[str] = ()
     # Directories with a backup's name that cannot be believed.
     broken: Sequence[str] = ()
+    # Why nobody knows what the far end has; what there is to do here does not wait for it.
+    unlisted: str | None = None
 
 
 def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
     """The plan, and the backup that meets the wish when it is carried out."""
+    offsite = wanted.offsite if seen.unlisted is None else None
     steps: list[Step] = [Clear(name) for name in seen.left]
     chosen, warnings = _chosen(wanted, seen.here, now)
     warnings += list(seen.broken)
@@ -122,21 +125,21 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
         entry = chosen
         if not chosen.at_least(wanted.verify):
             steps.append(Verify(chosen.id, wanted.verify))
-    if wanted.offsite is not None:
-        steps += _copied(entry, seen, wanted.offsite.remote)
+    if offsite is not None:
+        steps += _copied(entry, seen, offsite.remote)
     here = [*(each for each in seen.here if each.id != entry.id), entry]
     going = leaving(here, wanted.retention, now)
     steps += [Remove(each.entry.id, each.why) for each in going]
     far: list[Entry] = []
-    if wanted.offsite is not None:
+    if offsite is not None:
         far = [*(each for each in seen.far if each.id != entry.id), entry]
-        remote = wanted.offsite.remote
-        steps += [RemoveFar(each.entry.id, remote, each.why) for each in leaving(far, wanted.offsite.retention, now)]
+        remote = offsite.remote
+        steps += [RemoveFar(each.entry.id, remote, each.why) for each in leaving(far, offsite.retention, now)]
     gone = {(type(step), step.id) for step in steps if isinstance(step, (Remove, RemoveFar))}
     after = [_line(each, wanted.verify if each is entry else "") for each in here if (Remove, each.id) not in gone]
     before = [_line(each, "") for each in seen.here]
-    if wanted.offsite is not None:
-        at = f" at {wanted.offsite.remote}"
+    if offsite is not None:
+        at = f" at {offsite.remote}"
         before += [each.id + at for each in seen.far]
         after += [each.id + at for each in far if (RemoveFar, each.id) not in gone]
     return Plan(tuple(steps), tuple(warnings), (), [*seen.left, *before], after), entry.id

@@ -50,7 +50,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._change import Pl
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import conninfo
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import below
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import NotOffsite, below
 
 
 def backed_up(module: Module) -> None:
@@ -78,6 +78,9 @@ def backed_up(module: Module) -> None:
             taking = Taking(wish, found, packed, way, number, owner)
             apply = Apply(wish, taking, prover, session, readable_of(wish.database))
             _carry_out(module, plan, chosen, apply)
+            if seen.unlisted is not None:
+                # Told last: a store that is away keeps nobody from a backup here.
+                raise NotOffsite(f"{seen.unlisted} Only the copy is missing: run this again when it can be listed.")
 
 
 def _carry_out(module: Module, plan: Plan, chosen: str, apply: Apply) -> None:
@@ -143,10 +146,14 @@ def _seen(repository: Repository, wish: Wanted, found: Found, check_mode: bool) 
         left = []
     broken = [each.problem for each in repository.broken() if each.directory.name.startswith(f"{readable}-")]
     far: list[Entry] = []
+    unlisted = None
     if wish.offsite is not None:
-        far, leaving = copies(wish.offsite.remote, series)
-        left += [below(wish.offsite.remote, name) for name in leaving if name.startswith(f"{readable}-")]
-    return Seen(series, here, far, left, broken)
+        try:
+            far, leaving = copies(wish.offsite.remote, series)
+            left += [below(wish.offsite.remote, name) for name in leaving if name.startswith(f"{readable}-")]
+        except NotOffsite as error:
+            unlisted = error.sentence
+    return Seen(series, here, far, left, broken, unlisted)
 
 
 def _refuse_too_full(wish: Wanted, found: Found, prover: Prover) -> None:

@@ -138,7 +138,7 @@ def plan_database(wish: Wish, backup: Manifest, scene: Scene, now: datetime) -> 
         steps = [*_mended(wish, scene), *(Discard(name) for name in old if wish.replaced == DROP)]
         after = before if wish.replaced != DROP else before[:1]
         return Plan(changes=tuple(steps), before=before, after=after)
-    said_no = tuple(refusals(wish, backup, scene))
+    said_no = refusals(wish, backup, scene)
     if said_no:
         return Plan(refusals=said_no)
     beside = scene.database(naming.beside(wish.target))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import room
@@ -23,11 +24,30 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.w
 TEMPLATES = ("template0", "template1")
 
 
-def refusals(wish: Wish, backup: Manifest, scene: Scene) -> Iterator[str]:
+def refusals(wish: Wish, backup: Manifest, scene: Scene) -> tuple[str, ...]:
+    told = tuple(_refusals(wish, backup, scene))
+    return (*told, *_still_closed(wish, scene)) if told else ()
+
+
+def _still_closed(wish: Wish, scene: Scene) -> Iterator[str]:
+    """Nobody of this collection will open it while the restore is refused."""
+    there, beside = scene.database(wish.target), scene.database(naming.beside(wish.target))
+    left = None if beside is None else marks.journal(beside.comment)
+    if there is None or left is None or not left.keeps_out:
+        return
+    limit = "" if left.limit is None else f" CONNECTION LIMIT {left.limit}"
+    name = there.name.replace('"', '""')
+    yield (
+        f"Meanwhile {there.name} is closed to clients, as a restore left it that was killed: if they are not to wait "
+        f'for this one, open it by ALTER DATABASE "{name}" ALLOW_CONNECTIONS true{limit}.'
+    )
+
+
+def _refusals(wish: Wish, backup: Manifest, scene: Scene) -> Iterator[str]:
     yield from _of_the_server(wish, backup, scene)
     yield from lacks(wish, backup, scene)
-    yield from of_the_room(backup, scene)
     there, beside = scene.database(wish.target), scene.database(naming.beside(wish.target))
+    yield from _of_the_room(wish, backup, scene, beside)
     if there is not None:
         yield from _of_the_target(wish, backup, there, None if beside is None else marks.journal(beside.comment))
     if beside is not None and not is_ours(beside):
@@ -90,10 +110,22 @@ def lacks(wish: Wish, backup: Manifest, scene: Scene) -> Iterator[str]:
         yield f"This host lacks extensions that the backup needs: {_listed(unknown)}. Install their packages."
 
 
-def of_the_room(backup: Manifest, scene: Scene) -> Iterator[str]:
-    lack = room.lack(backup.origin.bytes, backup.content, scene.room)
+def _of_the_room(wish: Wish, backup: Manifest, scene: Scene, beside: Database | None) -> Iterator[str]:
+    """What a killed run left has its room already: all of it when it is whole, else until it is dropped."""
+    free = scene.room
+    if beside is not None and is_ours(beside):
+        if marks.finished(beside.comment, backup.id) is not None:
+            return
+        free = None if free is None else replace(free, free=free.free + beside.bytes)
+    yield from no_room(wish, room.lack(backup.origin.bytes, backup.content, free), free)
+
+
+def no_room(wish: Wish, lack: str | None, free: room.Room | None) -> Iterator[str]:
+    """Unless somebody knows better than what is estimated."""
+    if wish.expected_bytes is not None:
+        lack = room.short_of(wish.expected_bytes, free)
     if lack is not None:
-        yield f"{lack}: make room, or restore elsewhere."
+        yield f"{lack}: make room, restore elsewhere, or say what it takes (expected_size)."
 
 
 def _of_the_target(wish: Wish, backup: Manifest, there: Database, journal: marks.Journal | None) -> Iterator[str]:

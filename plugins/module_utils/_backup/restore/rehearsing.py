@@ -49,6 +49,7 @@ _AS_IN_EARNEST: Mapping[str, Any] = {
     "safety_backup": False,
     "safety_repository": None,
     "safety_retention": None,
+    "expected_size": None,
     "roles": RESTORE,
     "tablespaces": "default",
     "tables": [],

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.options import read_retention
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.words import parse_size
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 
 REFUSE, RESTORE = "refuse", "restore"
@@ -63,11 +64,13 @@ class Wish:
     jobs: int = 1
     checks: Checks = Checks()
     part: Part | None = None
+    # What it takes, where that is known better than from the backup.
+    expected_bytes: int | None = None
 
 
 def read_wish(options: Mapping[str, Any], database: str) -> Wish:
     """`database` is what was backed up: it is restored under its own name unless another is given."""
-    checks = options["checks"] or {}
+    checks, expected = options["checks"] or {}, options["expected_size"]
     queries = tuple(_query(each) for each in checks.get("queries") or ())
     if options["jobs"] < 1:
         raise Refused("jobs takes one or more.")
@@ -85,6 +88,7 @@ def read_wish(options: Mapping[str, Any], database: str) -> Wish:
         jobs=options["jobs"],
         checks=Checks(checks.get("rows", True), checks.get("amcheck", False), queries),
         part=_part(options),
+        expected_bytes=None if expected is None else parse_size("expected_size", expected),
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.plan import (
@@ -22,7 +23,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.p
     MakeRoles,
     SafetyBackup,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.refusals import lacks, of_the_room
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.refusals import lacks, no_room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Scene
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import DROP, RESTORE, Part, Wish
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
@@ -143,10 +144,11 @@ def plan_part(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScene, no
     steps = [*mended, *_steps(wish, backup, cluster, scene, kept)]
     if wish.replaced == DROP:
         steps += [*dropped, *(DropStaged(pair[1]) for pair in kept)]
+    warnings = tuple(_warnings(wish, backup, cluster, scene))
     after = [f"{each.place}, restored from {backup.id}" for each in scene.units]
     if wish.replaced != DROP:
         after += [f"schema {each}, kept" for each in (*scene.kept, *(pair[1] for pair in kept))]
-    return Plan(changes=tuple(steps), before=before, after=after, warnings=tuple(_warnings(backup)))
+    return Plan(changes=tuple(steps), before=before, after=after, warnings=warnings)
 
 
 def _line(unit: Unit) -> str:
@@ -188,7 +190,9 @@ def _steps(
 def _refusals(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScene) -> Iterator[str]:
     yield from _of_the_backup(wish, backup, cluster, scene)
     yield from lacks(wish, backup, cluster)
-    yield from of_the_room(backup, cluster)
+    size = estimated(scene.units, backup)
+    lack = None if size is None else room.lack(size, backup.content, cluster.room, "what is restored")
+    yield from no_room(wish, lack, cluster.room)
     if not scene.there:
         yield f"There is no database {wish.target} to restore into: create it, or restore the whole database."
     for schema, comment in scene.staged:
@@ -212,6 +216,19 @@ def _refusals(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScene) ->
             f"{'; '.join(scene.obstacles)} would go on using what is replaced: drop that first, "
             "or restore beside it and copy the rows."
         )
+
+
+def estimated(units: tuple[Unit, ...], backup: Manifest) -> int | None:
+    """Bytes by their share of all rows; None where the backup did not count them."""
+    counted = backup.rows or ()
+    total = sum(each.rows for each in counted)
+    share = 0
+    for unit in units:
+        of_it = [each.rows for each in counted if each.schema == unit.schema and unit.name in (None, each.table)]
+        if not of_it:
+            return None
+        share += sum(of_it)
+    return backup.origin.bytes * share // total if total else None
 
 
 def _of_the_backup(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScene) -> Iterator[str]:
@@ -242,6 +259,10 @@ def _of_the_backup(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScen
         yield f"{wish.target} is looked at from within: give login_db another database, such as postgres."
 
 
-def _warnings(backup: Manifest) -> Iterator[str]:
+def _warnings(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScene) -> Iterator[str]:
+    if wish.expected_bytes is None and estimated(scene.units, backup) is None:
+        whole = room.lack(backup.origin.bytes, backup.content, cluster.room, "the whole database")
+        if whole is not None:
+            yield f"{whole}; how much of that is restored is not known: look for yourself, or give expected_size."
     if backup.rows is None:
         yield "The backup's manifest counts no rows, so that those of the restored tables are compared with nothing."

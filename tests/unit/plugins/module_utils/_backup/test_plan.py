@@ -102,6 +102,21 @@ def test_a_copy_is_made_where_there_is_none() -> None:
     assert planned(offsite=FAR)[0] == [TAKE, "copy backup (new) to vault:pg"]
 
 
+def test_a_store_that_is_away_holds_up_nothing_here() -> None:
+    """And nothing is done there by guess: not a copy, not a removal, not a note that one is gone."""
+    old = [entry(number, days=number, place="vault:pg") for number in (3, 2, 1)]
+    away = Seen(SERIES, old, unlisted="vault:pg cannot be listed.")
+    wish = replace(
+        WANTED, offsite=Offsite("vault:pg", Retention(count=1)), max_age=timedelta(), retention=Retention(count=2)
+    )
+    plan, chosen = plan_backup(wish, away, NOW)
+    sentences = [step.sentence for step in plan.changes]
+    assert (sentences[0], chosen) == (TAKE, "(new)")
+    assert all(each.startswith("remove backup") and "vault" not in each for each in sentences[1:])
+    assert len(sentences) == 3
+    assert not any("vault" in each for each in (*plan.before, *plan.after))
+
+
 def test_a_copy_that_lost_a_file_is_none() -> None:
     offsite = Offsite("vault:pg", Retention())
     lost = replace(entry(1, days=0), problems=("It lacks its dump.",))

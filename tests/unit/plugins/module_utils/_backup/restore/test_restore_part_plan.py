@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Extension
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Extension, Manifest, Rows
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.observe import gave_way_to
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import (
     PartScene,
     Unit,
+    estimated,
     plan_part,
     units_of,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.plan import SafetyBackup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Database
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import Part, Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.room import Room
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from tests.unit.plugins.module_utils._backup.backups import manifest
 from tests.unit.plugins.module_utils._backup.restore.test_restore_plan import BACKUP, NOW, SCENE, steps
@@ -54,6 +56,45 @@ def test_what_is_replaced_is_backed_up_and_kept() -> None:
     assert found.changes[0] == SafetyBackup("shop", "/backups", ('"public"."orders"',))
     assert found.changes[4].kept == (("public", "public_before_20260801T020304Z"),)
     assert found.after[-1] == "schema public_before_20260801T020304Z, kept"
+
+
+GIGABYTE = 1_000_000_000
+COUNTED = (Rows("public", "orders", 10), Rows("public", "big", 980), Rows("app", "a", 4), Rows("app", "b", 6))
+
+
+@pytest.mark.parametrize(
+    ("units", "rows", "share"),
+    [
+        ((ORDERS,), COUNTED, GIGABYTE // 100),
+        ((APP,), COUNTED, GIGABYTE // 100),
+        ((ORDERS, APP), COUNTED, GIGABYTE // 50),
+        ((ORDERS,), None, None),
+        # Such as one whose rows are all in its partitions.
+        ((replace(ORDERS, name="orders_2"),), COUNTED, None),
+        ((ORDERS,), (Rows("public", "orders", 0),), None),
+    ],
+)
+def test_a_part_takes_its_share(units: tuple[Unit, ...], rows: tuple[Rows, ...] | None, share: int | None) -> None:
+    backup = replace(BACKUP, rows=rows, origin=replace(BACKUP.origin, bytes=GIGABYTE))
+    assert estimated(units, backup) == share
+
+
+def test_one_small_table_needs_no_room_for_the_whole_database() -> None:
+    cluster = replace(SCENE, room=Room("/data", GIGABYTE // 20))
+    backup = replace(BACKUP, rows=COUNTED, origin=replace(BACKUP.origin, bytes=GIGABYTE))
+
+    def found(wish: Wish, held: Manifest) -> Plan:
+        return plan_part(wish, held, cluster, PartScene((ORDERS,)), NOW)
+
+    assert steps(found(WISH, backup)) == USUAL
+    assert found(WISH, backup).warnings == ()
+    [lack] = found(WISH, replace(backup, rows=(*COUNTED[:1], Rows("public", "big", 90)))).refusals
+    assert "what is restored takes about 114 MiB" in lack
+    uncounted = replace(backup, rows=None)
+    assert steps(found(WISH, uncounted)) == USUAL
+    assert "give expected_size" in found(WISH, uncounted).warnings[0]
+    [lack] = found(replace(WISH, expected_bytes=GIGABYTE), uncounted).refusals
+    assert "954 MiB are expected" in lack
 
 
 def test_nothing_is_done_twice() -> None:

@@ -68,6 +68,7 @@ GIVEN: dict[str, Any] = {
     "safety_backup": True,
     "safety_repository": None,
     "safety_retention": None,
+    "expected_size": None,
     "repository": "/b",
     "tables": [],
     "schemas": [],

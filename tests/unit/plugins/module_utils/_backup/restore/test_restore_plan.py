@@ -138,8 +138,9 @@ def test_another_backup_opens_the_target_again_and_begins_anew() -> None:
     found = planned(replace(SHOP, open=False, limit=0), left, wish=replace(WISH, replace=True))
     assert steps(found) == ["Reopen", "Discard", "SafetyBackup", "Make", "Load", "Check", "Swap"]
     assert found.changes[0] == plan.Reopen("shop", 7)
-    [refusal] = planned(replace(SHOP, open=False), left).refusals
+    refusal, closed = planned(replace(SHOP, open=False), left).refusals
     assert "a restore of other was killed" in refusal
+    assert "ALLOW_CONNECTIONS true" in closed
 
 
 def test_roles_come_from_the_globals_when_asked_for() -> None:
@@ -147,6 +148,32 @@ def test_roles_come_from_the_globals_when_asked_for() -> None:
         wish=replace(WISH, roles="restore"), roles=frozenset(), globals_roles=frozenset(BACKUP.origin.roles)
     )
     assert found.changes[0] == plan.MakeRoles(("o'wner", "reader"))
+
+
+FULL = Room("/data", 1 << 10)
+
+
+def test_what_only_changes_names_takes_no_room() -> None:
+    left = replace(beside(marks.CHECKED, closed=True), bytes=5 << 20)
+    found = planned(replace(SHOP, open=False), left, wish=replace(WISH, replace=True), room=FULL)
+    assert steps(found) == ["Check", "Swap"]
+
+
+def test_what_is_half_made_gives_its_room_back() -> None:
+    half = replace(beside(limit=7), bytes=BACKUP.origin.bytes * 2)
+    found = planned(replace(SHOP, limit=0), half, wish=replace(WISH, replace=True), room=FULL)
+    assert steps(found)[:2] == ["Reopen", "Discard"]
+    [lack, closed] = planned(
+        replace(SHOP, limit=0), replace(half, bytes=0), wish=replace(WISH, replace=True), room=FULL
+    ).refusals
+    assert "make room" in lack
+    assert 'ALTER DATABASE "shop" ALLOW_CONNECTIONS true CONNECTION LIMIT 7' in closed
+
+
+def test_whoever_knows_better_what_it_takes_is_believed() -> None:
+    assert steps(planned(wish=replace(WISH, expected_bytes=500), room=FULL))
+    [lack] = planned(wish=replace(WISH, expected_bytes=20_000_000_000)).refusals
+    assert "19,073 MiB are expected (expected_size): make room" in lack
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -185,7 +212,8 @@ DROPPING = replace(WISH, replace=True, replaced="drop")
     ],
 )
 def test_what_is_in_no_backup_is_not_dropped(wish: Wish, left: tuple[Database, ...]) -> None:
-    [refusal] = planned(replace(SHOP, open=not left), *left, wish=wish).refusals
+    refusal, *closed = planned(replace(SHOP, open=not left), *left, wish=wish).refusals
+    assert len(closed) == len(left)
     assert "would be in no backup" in refusal
 
 
