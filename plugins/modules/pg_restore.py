@@ -191,6 +191,8 @@ options:
       queries:
         description:
           - Questions that know the right answer. They can write nothing.
+          - Those about tables that are replaced are asked before anybody else sees the new ones, while clients of the
+            tables wait, so that each has 20 seconds and nothing is replaced after that.
         type: list
         elements: dict
         default: []

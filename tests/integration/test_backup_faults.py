@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -227,6 +228,32 @@ def test_a_remote_that_fails_keeps_the_backup_and_the_next_run_copies_it(kept: B
     done = kept.taken(offsite={"remote": FAR}, max_age="1 day")
     assert (done["taken"], done["id"]) == (False, name)
     assert kept.visible(FAR) == [name]
+
+
+ENDS = """
+DO $$
+BEGIN
+  FOR turn IN 1..600 LOOP
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname LIKE 'runbook_verify_%' AND application_name NOT LIKE 'runbook_verify_%';
+    EXIT WHEN FOUND;
+    PERFORM pg_sleep(0.05);
+    PERFORM pg_stat_clear_snapshot();
+  END LOOP;
+END $$
+"""
+
+
+def test_a_proof_that_somebody_ends_is_held_against_nobody(kept: Backups) -> None:
+    name = kept.taken(verify="checksum")["id"]
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(kept.server.run, ENDS, database="postgres")
+        failed = kept.take(state="verified", verify="restore")
+        ending.result()
+    assert "nothing that is held against it" in failed.failure
+    [told] = kept.info()["backups"]
+    assert (told["id"], told["problems"]) == (name, [])
+    assert kept.taken(state="verified", verify="restore")["verified"]["level"] == "restore"
 
 
 def test_rows_that_are_hidden_and_tables_that_may_not_be_read_are_refused(kept: Backups) -> None:

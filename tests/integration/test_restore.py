@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lab.waiting import wait_until
 from tests.integration import inside
 from tests.integration.restores import REPOSITORY, Stage, only
 from tests.integration.servers import Server
@@ -188,6 +189,17 @@ def test_what_is_replaced_is_backed_up_first_and_is_never_the_latest(stage: Stag
     # The way back.
     stage.done(backup=safety, replace=True, safety_backup=False)
     assert orders(stage) == 0
+    # A backup that is under way holds the place where it goes, and nobody is kept out to find that out.
+    held = f"import fcntl, sys, time; fcntl.flock(open('{REPOSITORY}/.shop.lock'), fcntl.LOCK_EX); time.sleep(30)"
+    stage.node.exec(["systemd-run", "--quiet", "--unit=held", "python3", "-c", held])
+    try:
+        free = ["flock", "--nonblock", f"{REPOSITORY}/.shop.lock", "true"]
+        wait_until("it is held", lambda: stage.node.exec(free, check=False).returncode)
+        refused = stage.restore(replace=True, again=True, keep_out="during_restore")
+        assert "wait for its end" in refused.failure
+        assert refused.result.get("steps", []) == []
+    finally:
+        stage.node.exec(["systemctl", "stop", "held"])
 
 
 def test_backups_of_what_was_replaced_have_a_retention_of_their_own(stage: Stage) -> None:
@@ -269,6 +281,12 @@ def test_a_copy_from_elsewhere_is_fetched_and_compared(stage: Stage) -> None:
     stage.node.exec(["cp", "-a", "/tmp/restore-whole", f"{far}/{backup}/dump.pgdump"])
     stage.done(offsite=far, roles="restore")
     assert orders(stage) == 1000
+    # One that was damaged since is no reason not to use its copy, and stays to be looked at.
+    stage.node.exec(["truncate", "-s", "-100", f"{REPOSITORY}/{backup}/dump.pgdump"])
+    assert "dump.pgdump" in stage.restore(target="shop2", backup=backup).failure
+    stage.done(offsite=far, target="shop2")
+    assert orders(stage, "shop2") == 1000
+    assert stage.backups() == [backup, f"{backup}.damaged"]
 
 
 def test_of_several_clusters_in_one_directory_the_own_latest_is_restored(stage: Stage) -> None:

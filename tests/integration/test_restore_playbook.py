@@ -30,12 +30,19 @@ def stage(installed: Server) -> Stage:
 
 
 def played(
-    stage: Stage, place: Path, book: str, *options: str, others: Sequence[tuple[str, int]] = (), **extra: Any
+    stage: Stage,
+    place: Path,
+    book: str,
+    *options: str,
+    others: Sequence[tuple[str, int]] = (),
+    gone: str | None = None,
+    **extra: Any,
 ) -> tuple[int, str]:
     """Its exit code, and what it says."""
     login = {"login_unix_socket": "/var/run/postgresql", "login_port": stage.cluster.port}
     host = {**CONNECTION, "ansible_host": stage.node.container, "postgres_login": login}
     hosts = {"pg1": host} | {name: {**host, "postgres_login": {**login, "login_port": port}} for name, port in others}
+    hosts |= {} if gone is None else {gone: {**host, "ansible_host": "nowhere"}}
     (place / "inventory.json").write_text(json.dumps({"postgres": {"hosts": hosts}}))
     wanted = {"restore_repository": REPOSITORY, "restore_db": "shop", **extra}
     argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", "inventory.json", f"runbook.postgres.{book}"]
@@ -96,6 +103,9 @@ def test_the_one_primary_is_found_among_them(stage: Stage, installed: Server, tm
     code, text = played(stage, tmp_path, "restore", others=[standby], restore_target="shop2")
     assert (code, "shop2 was restored" in text) == (0, True), text
     assert "shop2" in stage.databases()
+    # The old primary may have the backup of last night.
+    code, text = played(stage, tmp_path, "restore", gone="pg9", restore_target="shop3")
+    assert (code > 0, "pg9 cannot be asked for a newer backup" in text) == (True, True), text
     code, text = played(stage, tmp_path, "restore", others=[standby], restore_hosts="pg2", restore_target="shop3")
     assert (code, "None of pg2 answered that it is a primary" in text) == (2, True), text
     # Two clusters in one group.

@@ -36,6 +36,11 @@ CREATE MATERIALIZED VIEW "Sch %s"" x".counted AS SELECT count(*) AS n FROM "Sch 
 EVENTS = '"Sch %s"" x"."ev; {a}"'
 EMPTIED = 'DELETE FROM "Sch %s"" x"."ev; {a}"'
 CONTENT = "SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} t"
+# By somebody who looks at both, and takes numbers from the old one.
+COMPARED = """
+CREATE VIEW changed AS SELECT id FROM "{kept}".orders EXCEPT SELECT id FROM orders;
+ALTER TABLE item ALTER id SET DEFAULT nextval('"{kept}".orders_id_seq');
+"""
 BARE: dict[str, Any] = {"replace": True, "safety_backup": False}
 
 
@@ -80,6 +85,11 @@ def test_a_table_is_replaced_with_all_that_refers_to_it(stage: Stage) -> None:
     # What was kept holds nobody back.
     stage.psql("DELETE FROM item; DELETE FROM orders; DELETE FROM customer", "shop")
     assert clean(stage)
+    stage.psql(COMPARED.replace("{kept}", kept), "shop")
+    refused = stage.restore(tables=["orders"], **BARE, replaced="drop").failure
+    assert "view changed" in refused
+    assert "default value for column id of table item" in refused
+    stage.psql("DROP VIEW changed; ALTER TABLE item ALTER id DROP DEFAULT", "shop")
     assert stage.restore(tables=["orders"], **BARE, replaced="drop").result["changed"]
     assert kept not in schemas(stage)
 
@@ -131,6 +141,9 @@ def test_a_wrong_answer_changes_nothing(stage: Stage) -> None:
     stage.psql("UPDATE orders SET amount = 1", "shop")
     query = {"query": "SELECT count(*) FROM orders WHERE amount = 1", "expect": 7}
     assert "answered 1, and 7" in stage.restore(tables=["orders"], **BARE, checks={"queries": [query]}).failure
+    # Whoever uses the table waits for the answer, and not for long.
+    slow = {"query": "SELECT pg_sleep(40)", "expect": ""}
+    assert "took too long" in stage.restore(tables=["orders"], **BARE, checks={"queries": [slow]}).failure
     assert stage.psql("SELECT count(*) FROM orders WHERE amount = 1", "shop") == "1000"
     assert clean(stage)
 

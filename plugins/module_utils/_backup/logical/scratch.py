@@ -14,7 +14,11 @@ from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import COUNT
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import Tools
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.verify import NotVerified, feed
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.verify import (
+    NotVerified,
+    failure,
+    feed,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import DIRECTORY, PLAIN, Origin
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.subscriptions import forget
@@ -61,7 +65,7 @@ def by_restore(
         try:
             _restore(backup, tools, conninfo(name), environment, identity, seconds)
         except ProgramFailed as error:
-            raise NotVerified(f"Backup {backup.id} does not restore, {error.sentence}") from error
+            raise failure(backup, "does not restore", error) from error
         with connect(name) as restored:
             # Counting takes as long as the table is large.
             restored.limit(seconds)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,8 +25,30 @@ LIST_SECONDS = 3600.0
 _END = b"-- PostgreSQL database dump complete"
 
 
+# Of pg_restore, psql and libpq, which speak English here, and of a server that does: a session that was ended, a server
+# that restarts, a disk or a memory that gave out. Nothing of that is the backup's fault.
+_HINDRANCES = re.compile(
+    "closed the connection|terminating connection|connection to server|could not (send|receive) data|"
+    "database system is (starting|shutting|in recovery)|No space left on device|out of memory|Cannot allocate memory|"
+    "Input/output error|canceling statement|too many clients|remaining connection slots|worker process died",
+    re.IGNORECASE,
+)
+
+
 class NotVerified(Problem):
     """The backup is there and is not what it should be."""
+
+
+class NotProven(Problem):
+    """Something was in the way of the proof, which tells nothing of the backup."""
+
+
+def failure(backup: Backup, what: str, error: ProgramFailed) -> Problem:
+    """Whether a program that failed tells something of what it read: one that was ended does not."""
+    told = f"Backup {backup.id} {what}, {error.sentence.rstrip('.')}"
+    if error.code is None or _HINDRANCES.search(error.words or error.sentence):
+        return NotProven(f"{told}, which is nothing that is held against it: see to that and run this again.")
+    return NotVerified(f"{told}: use another one.")
 
 
 def by_checksum(backup: Backup, moved: Callable[[int], None] = lambda _: None) -> None:
@@ -46,9 +69,7 @@ def by_list(backup: Backup, tools: Tools, identity: Path | None) -> None:
         else:
             listing = _listed(backup, pg_restore, identity)
     except ProgramFailed as error:
-        raise NotVerified(
-            f"Backup {backup.id} cannot be listed, {error.sentence.rstrip('.')}: use another one."
-        ) from error
+        raise failure(backup, "cannot be listed", error) from error
     if "; Archive created at" not in listing:
         raise NotVerified(f"Backup {backup.id} has no table of contents that pg_restore knows: use another one.")
 

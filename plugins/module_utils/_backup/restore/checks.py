@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Rows
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import Query, as_text
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, QueryFailed
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, QueryFailed, TookTooLong
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier
 
 # Counting and reading indexes through takes long in a large database, and is the point of it.
@@ -127,6 +127,11 @@ def answers(session: Session, queries: Iterable[Query]) -> list[dict[str, Any]]:
 def _answer(session: Session, query: Query) -> tuple[tuple[str | None, ...], ...]:
     try:
         found = tuple(tuple(map(as_text, row)) for row in session.fetch_tuples(query.query))
+    except TookTooLong as error:
+        raise CheckFailed(
+            f"The query {query.query!r} took too long to be waited for ({error.sentence.rstrip('.')}): "
+            "ask less, or restore beside and ask it there."
+        ) from error
     except QueryFailed as error:
         raise CheckFailed(f"The query {query.query!r} failed: {error.sentence}.") from error
     if found != query.expect:

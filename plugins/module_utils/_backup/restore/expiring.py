@@ -19,6 +19,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.repositor
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.plan import SafetyBackup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention, leaving
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 
 # What stands for the one that is still to be taken.
 _NEW = "(new)"
@@ -104,7 +105,24 @@ def _line(entry: Entry) -> str:
     return "a new safety backup" if entry.id == _NEW else f"safety backup {entry.id}"
 
 
+class Later(Problem):
+    """What was restored is restored all the same; what could not be removed is for the next run."""
+
+
 def expire(step: Expire) -> None:
     directory = Path(step.place)
-    with place.alone(directory, readable_of(step.database), f"database {step.database}"):
-        place.remove_backup(directory / step.id)
+    try:
+        with place.alone(directory, readable_of(step.database), f"database {step.database}"):
+            place.remove_backup(directory / step.id)
+    except Problem as error:
+        raise Later(f"Could not {step.sentence}, which is for the next run: {error.sentence}") from error
+
+
+def refuse_while_another_backs_up(plan: Plan) -> None:
+    """Found out before anybody is kept out, since the safety backup would find it out then."""
+    for step in plan.changes:
+        if isinstance(step, SafetyBackup) and place.busy(Path(step.place), readable_of(step.database)):
+            raise Refused(
+                f"A backup of database {step.database} is being taken in {step.place}, where the one before "
+                "the restore is to go: wait for its end, or give another safety_repository."
+            )

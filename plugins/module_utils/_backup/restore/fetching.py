@@ -47,7 +47,8 @@ def wanted(options: Mapping[str, Any], fits: Callable[[Manifest], bool], own: Ow
         what = "none that fits" if which == LATEST else f"no backup {which}"
         raise Refused(f"{remote} holds {what}: look which there are with rclone lsf {remote}.")
     mine = of_one_cluster(found, own, remote)
-    return max((each for each in found if each.id in mine), key=lambda each: (each.started, each.number))
+    # By its number: a clock that was wrong once does not make a copy the latest for ever.
+    return max((each for each in found if each.id in mine), key=lambda each: (each.number, each.started))
 
 
 def _meant(told: Manifest, options: Mapping[str, Any], fits: Callable[[Manifest], bool]) -> bool:
@@ -56,13 +57,27 @@ def _meant(told: Manifest, options: Mapping[str, Any], fits: Callable[[Manifest]
     return options["database"] in (None, told.origin.database) and fits(told)
 
 
+def whole(directory: Path) -> Backup | None:
+    """What was fetched or never left; one that is damaged here is what a copy elsewhere is for."""
+    if not directory.is_dir():
+        return None
+    try:
+        found = open_backup(directory)
+    except Problem:
+        return None
+    return None if found.damage() else found
+
+
 def fetched(remote: str, told: Manifest, repository: Path) -> Backup:
-    """There as a whole and compared, or not at all; who backs up the database meanwhile would clear it away."""
+    """There as a whole and compared, or not at all; who backs up the database meanwhile would clear it away.
+
+    One that is there already is damaged, and kept under another name.
+    """
     _refuse_too_full(told, repository)
     make_destination(repository, (-1, -1))
     database, place = told.origin.database, repository / told.id
     with alone(repository, readable_of(database), f"database {database}"):
-        if not place.is_dir():
+        if whole(place) is None:
             with of_backup(repository, told.id, FETCH, told.content, database) as progress:
                 _fetch(below(remote, told.id), partial_directory(repository, told.id), place, told, progress)
     return open_backup(place)
@@ -81,6 +96,8 @@ def _fetch(far: str, partial: Path, place: Path, told: Manifest, progress: Progr
         for path in (*partial.rglob("*"), partial):
             path.chmod(0o700 if path.is_dir() else 0o600)
             sync(path)
+        if place.is_dir():
+            place.rename(_aside(place))
         partial.rename(place)
         sync(place.parent)
     except (ProgramFailed, OSError) as error:
@@ -88,6 +105,15 @@ def _fetch(far: str, partial: Path, place: Path, told: Manifest, progress: Progr
         raise Refused(f"{far} could not be fetched to {place.parent}: {reason}") from error
     finally:
         remove_tree(partial)
+
+
+def _aside(place: Path) -> Path:
+    """No name of a backup, so that nobody takes it for one."""
+    number, aside = 1, place.with_name(f"{place.name}.damaged")
+    while aside.exists():
+        number += 1
+        aside = place.with_name(f"{place.name}.damaged-{number}")
+    return aside
 
 
 def _copied(argv: list[str], partial: Path, told: Manifest, progress: Progress) -> None:

@@ -60,6 +60,7 @@ class Restore:
         self._plan: Plan = self._with_retention(self._planned())
         if self._plan.refusals:
             raise Refused(" ".join(self._plan.refusals))
+        expiring.refuse_while_another_backs_up(self._plan)
         if self._plan.changed and self._here:
             with self._archive.progress as progress:
                 source.examine(backup, self._identity, checksum_progress(progress, backup))

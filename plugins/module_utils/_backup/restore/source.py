@@ -14,7 +14,12 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.belonging import Own
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, Repository, open_backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
+    LATEST,
+    Backup,
+    Repository,
+    open_backup,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import fetching
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import globals as roles
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.loading import Archive
@@ -51,8 +56,13 @@ def _from_elsewhere(options: Mapping[str, Any], own: Own, *, fetch: bool) -> Bac
         raise Refused("With offsite give latest or an id as backup, and repository, where the copy is fetched to.")
     told = fetching.wanted(options, fit(options), own)
     repository = Path(options["repository"])
-    if (repository / told.id).is_dir():
-        return open_backup(repository / told.id)
+    here = fetching.whole(repository / told.id)
+    if here is not None:
+        if options["backup"] == LATEST and here.state.failure is not None:
+            raise Refused(
+                f"The latest backup is not whole: {here.state.failure} It, or another one, is taken by its id alone."
+            )
+        return here
     if fetch:
         return fetching.fetched(options["offsite"], told, repository)
     return Backup(repository / told.id, told)

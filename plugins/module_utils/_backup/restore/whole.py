@@ -91,6 +91,9 @@ class Restorer:
             started = time.monotonic()
             try:
                 ways[type(step)](step)
+            except expiring.Later as later:
+                self.outcome.warnings.append(later.sentence)
+                continue
             except BaseException as error:
                 undone = self._undo(step)
                 if isinstance(error, (QueryFailed, Problem)):

@@ -79,6 +79,9 @@ class PartRestorer:
             started = time.monotonic()
             try:
                 ways[type(step)](step)
+            except expiring.Later as later:
+                self.outcome.warnings.append(later.sentence)
+                continue
             except BaseException as error:
                 self._undo()
                 if isinstance(error, Problem):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import Unit
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.scene import Unit
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 

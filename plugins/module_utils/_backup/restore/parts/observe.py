@@ -13,13 +13,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore i
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.observe import Connect
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts import contents
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.dependents import obstacles
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import (
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.reliant import relied_on
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.scene import (
     PartScene,
     Unit,
     units_of,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Scene
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import Part, Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import DROP, Part, Wish
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 
@@ -69,12 +70,14 @@ def observe_part(session: Session, connect: Connect, wish: Wish, cluster: Scene,
         oids = [int(row["oid"]) for each, row in zip(units, rows) if row is not None and each.name is not None]
         schemas = [_quoted(each.to_schema) for each, row in zip(units, rows) if row is not None and each.name is None]
         staging = {naming.staging(each.schema) for each in units}
+        kept = tuple(_kept(target, session_schemas, units))
         return PartScene(
             found,
             True,
             tuple((name, said) for name, said in session_schemas.items() if name in staging),
             tuple(obstacles(target, oids, schemas)),
-            tuple(_kept(target, session_schemas, units)),
+            kept,
+            tuple(relied_on(target, kept if wish.replaced == DROP else ())),
         )
 
 

@@ -14,11 +14,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore i
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts import plan, staging
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.dependents import Dependents
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.look import Found
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.scene import Unit
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import Query
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
 
 # So that nobody queues behind us for longer.
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
+ANSWER_TIMEOUT = "SET LOCAL statement_timeout = '20s'"
 
 OID = """
 SELECT c.oid::bigint AS oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -36,7 +38,7 @@ SELECT n.nspname::text AS schema, c.relname::text AS name
 def put_in_place(
     session: Session, step: plan.PutInPlace, found: Found, backup: str, queries: Sequence[Query], now: datetime
 ) -> list[dict[str, Any]]:
-    """Returns the answers to the user's queries; a wrong one undoes it all."""
+    """Returns the answers to the user's queries; a wrong one undoes it all, and so does one that others wait for."""
     with session.transaction():
         session.fetch(LOCK_TIMEOUT)
         search_path = session.fetch("SELECT current_setting('search_path') AS path")[0]["path"]
@@ -55,17 +57,20 @@ def put_in_place(
         dependents.take_hold()
         session.fetch("SELECT set_config('search_path', %s, true)", [search_path])
         session.fetch("SET LOCAL lock_timeout = 0")
+        if step.kept:
+            # Whoever uses what is replaced waits meanwhile.
+            session.fetch(ANSWER_TIMEOUT)
         # A transaction can be made to only read, and not to write again.
         session.fetch("SET TRANSACTION READ ONLY")
         return checks.answers(session, queries)
 
 
-def _oids(session: Session, units: Sequence[plan.Unit]) -> list[int]:
+def _oids(session: Session, units: Sequence[Unit]) -> list[int]:
     rows = [session.fetch(OID, [each.to_schema, each.to_name]) for each in units if each.name is not None]
     return [int(row[0]["oid"]) for row in rows if row]
 
 
-def _aside(session: Session, schema: str, kept: str, units: Sequence[plan.Unit], backup: str, now: datetime) -> None:
+def _aside(session: Session, schema: str, kept: str, units: Sequence[Unit], backup: str, now: datetime) -> None:
     note = literal(marks.kept(None, schema, backup, now))
     if any(each.name is None for each in units):
         statement = "ALTER SCHEMA {schema} RENAME TO {kept}"
@@ -79,7 +84,7 @@ def _aside(session: Session, schema: str, kept: str, units: Sequence[plan.Unit],
     session.fetch(compose("COMMENT ON SCHEMA {kept} IS {note}", kept=identifier(kept), note=note))
 
 
-def _take_place(session: Session, unit: plan.Unit, found: Found, backup: str, now: datetime) -> None:
+def _take_place(session: Session, unit: Unit, found: Found, backup: str, now: datetime) -> None:
     staged = naming.staging(unit.schema)
     if unit.name is None:
         statement = "ALTER SCHEMA {staged} RENAME TO {schema}"

@@ -18,6 +18,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup import ma
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.scene import (
+    PartScene,
+    Unit,
+    estimated,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.plan import (
     Discard,
     MakeRoles,
@@ -25,45 +30,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.p
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.refusals import lacks, no_room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.scene import Scene
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import DROP, RESTORE, Part, Wish
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import DROP, RESTORE, Wish
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A table or a whole schema (name None) in the backup, where it will be, and what is there now."""
-
-    schema: str
-    name: str | None
-    to_schema: str
-    to_name: str | None
-    in_backup: bool = True
-    standing: bool = False
-    comment: str | None = None
-
-    @property
-    def title(self) -> str:
-        return self.schema if self.name is None else f"{self.schema}.{self.name}"
-
-    @property
-    def place(self) -> str:
-        return self.to_schema if self.to_name is None else f"{self.to_schema}.{self.to_name}"
-
-    @property
-    def place_in_sql(self) -> str:
-        return ".".join('"' + each.replace('"', '""') + '"' for each in (self.to_schema, self.to_name) if each)
-
-
-@dataclass(frozen=True)
-class PartScene:
-    units: tuple[Unit, ...]
-    there: bool = True
-    # Staging schemas in the target, with their comments.
-    staged: tuple[tuple[str, str | None], ...] = ()
-    # What refers to what is replaced and cannot be made to refer to what comes, in words.
-    obstacles: tuple[str, ...] = ()
-    # Schemas that hold what earlier restores replaced.
-    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,14 +87,6 @@ class PutInPlace:
         return f"put {places} in place, in one transaction" + (f"; {aside}" if aside else "")
 
 
-def units_of(part: Part, tables: tuple[tuple[str, str], ...]) -> Iterator[Unit]:
-    """`tables` are the part's with their schemas."""
-    for schema, name in tables:
-        yield Unit(schema, name, part.into_schema or schema, part.rename_to or name)
-    for schema in part.schemas:
-        yield Unit(schema, None, part.into_schema or schema, None)
-
-
 def plan_part(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScene, now: datetime) -> Plan:
     done = bool(scene.units) and all(
         each.standing and marks.restored_from(each.comment) == backup.id for each in scene.units
@@ -134,10 +94,13 @@ def plan_part(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScene, no
     before = [_line(each) for each in scene.units if each.standing] + [f"schema {each}, kept" for each in scene.kept]
     mended = tuple(_mended(wish, cluster, scene))
     dropped = tuple(DropStaged(each) for each in scene.kept) if wish.replaced == DROP else ()
+    used = tuple(_used(scene)) if dropped else ()
     if done and not wish.again:
+        if used:
+            return Plan(refusals=used)
         after = before[: len(scene.units)] if dropped else before
         return Plan(changes=(*mended, *dropped), before=before, after=after)
-    said_no = tuple(_refusals(wish, backup, cluster, scene))
+    said_no = (*_refusals(wish, backup, cluster, scene), *used)
     if said_no:
         return Plan(refusals=said_no)
     kept = _kept(scene.units, now)
@@ -218,17 +181,9 @@ def _refusals(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScene) ->
         )
 
 
-def estimated(units: tuple[Unit, ...], backup: Manifest) -> int | None:
-    """Bytes by their share of all rows; None where the backup did not count them."""
-    counted = backup.rows or ()
-    total = sum(each.rows for each in counted)
-    share = 0
-    for unit in units:
-        of_it = [each.rows for each in counted if each.schema == unit.schema and unit.name in (None, each.table)]
-        if not of_it:
-            return None
-        share += sum(of_it)
-    return backup.origin.bytes * share // total if total else None
+def _used(scene: PartScene) -> Iterator[str]:
+    for schema, who in scene.relied_on:
+        yield f"Schema {schema} would take along what came to use it, {who}: drop or change that first."
 
 
 def _of_the_backup(wish: Wish, backup: Manifest, cluster: Scene, scene: PartScene) -> Iterator[str]:

@@ -16,8 +16,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.o
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts import contents
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.look import Found, Table
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.observe import split
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import Unit
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.rows import Blocks
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.scene import Unit
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.watch import Rows
 from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed, Refused

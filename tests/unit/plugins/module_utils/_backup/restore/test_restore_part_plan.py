@@ -11,11 +11,11 @@ import pytest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Extension, Manifest, Rows
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import marks, naming
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.observe import gave_way_to
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import (
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.plan import plan_part
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.parts.scene import (
     PartScene,
     Unit,
     estimated,
-    plan_part,
     units_of,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.plan import SafetyBackup
@@ -104,6 +104,12 @@ def test_nothing_is_done_twice() -> None:
     kept = PartScene((), kept=("public_before_x",))
     assert steps(planned(restored, scene=kept)) == []
     assert steps(planned(restored, scene=kept, wish=replace(WISH, replaced="drop"))) == ["DropStaged"]
+    used = replace(kept, relied_on=(("public_before_x", "view changed"),))
+    for units in ((restored,), (replace(ORDERS, standing=True),)):
+        wish = replace(WISH, replaced="drop", replace=True, safety_declined=True)
+        assert (
+            "would take along what came to use it, view changed" in planned(*units, scene=used, wish=wish).refusals[0]
+        )
 
 
 @pytest.mark.parametrize(
