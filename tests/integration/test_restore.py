@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from lab.waiting import wait_until
 from tests.integration import inside
 from tests.integration.restores import REPOSITORY, Stage, only
 from tests.integration.servers import Server
@@ -190,16 +189,12 @@ def test_what_is_replaced_is_backed_up_first_and_is_never_the_latest(stage: Stag
     stage.done(backup=safety, replace=True, safety_backup=False)
     assert orders(stage) == 0
     # A backup that is under way holds the place where it goes, and nobody is kept out to find that out.
-    held = f"import fcntl, sys, time; fcntl.flock(open('{REPOSITORY}/.shop.lock'), fcntl.LOCK_EX); time.sleep(30)"
-    stage.node.exec(["systemd-run", "--quiet", "--unit=held", "python3", "-c", held])
-    try:
-        free = ["flock", "--nonblock", f"{REPOSITORY}/.shop.lock", "true"]
-        wait_until("it is held", lambda: stage.node.exec(free, check=False).returncode)
+    nightly = {"database": "shop", "destination": REPOSITORY, "max_age": "0"}
+    with inside.held(stage.node, "pg_backup", nightly, inside.Interrupt(("._backup.logical.dump:Dumper.dump",))) as run:
         refused = stage.restore(replace=True, again=True, keep_out="during_restore")
         assert "wait for its end" in refused.failure
-        assert refused.result.get("steps", []) == []
-    finally:
-        stage.node.exec(["systemctl", "stop", "held"])
+        assert orders(stage) == 0
+    assert run.finish().code == 0
 
 
 def test_backups_of_what_was_replaced_have_a_retention_of_their_own(stage: Stage) -> None:

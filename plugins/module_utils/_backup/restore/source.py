@@ -65,7 +65,8 @@ def _from_elsewhere(options: Mapping[str, Any], own: Own, *, fetch: bool) -> Bac
         return here
     if fetch:
         return fetching.fetched(options["offsite"], told, repository)
-    return Backup(repository / told.id, told)
+    # Not the place of one that is here and damaged.
+    return Backup(repository / f"{told.id}.elsewhere", told)
 
 
 def is_here(backup: Backup) -> bool:
