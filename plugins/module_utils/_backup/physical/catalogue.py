@@ -16,6 +16,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest
 
+# What pgBackRest says of a stanza in a repository: its path, or what is to be in it, is missing.
+_MISSING, _OTHER = (1, 3), 99
 PAGES = "Pages of the cluster did not match their checksums when it was taken."
 
 
@@ -68,7 +70,7 @@ def listed(
     remembered: Mapping[str, Remembered],
 ) -> Listed:
     problems = tuple(
-        f"Repository {repository}: {_reason(each)}."
+        f"Repository {repository}: {_reason(each)}; {_next(each)}."
         for each in about.get("repo", [])
         if each["key"] == repository and each["status"]["code"] not in (0, 2)
     )
@@ -99,6 +101,15 @@ def _full_bytes(about: Mapping[str, Any], repository: int) -> int | None:
 def _reason(told: Mapping[str, Any]) -> str:
     """The first line of it: below may stand what another passphrase made of a file."""
     return str(told["status"]["message"]).split("\n", 1)[0].rstrip(".: ")
+
+
+def _next(told: Mapping[str, Any]) -> str:
+    code = told["status"]["code"]
+    if code in _MISSING:
+        return "have role backup make the stanza"
+    if code == _OTHER:
+        return "look whether the repository is reached, and whether its passphrase is the right one"
+    return "look at pgbackrest info on this host"
 
 
 def _entry(

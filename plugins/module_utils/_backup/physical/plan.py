@@ -76,7 +76,7 @@ Step = Union[Take, Verify, Expire]
 def due(wish: Wish, found: Listed, now: datetime) -> tuple[Take | None, Entry | None]:
     """Whether one is to be taken, else the one that serves."""
     if found.problems:
-        raise Refused(f"{found.problems[0].rstrip('.')}: no backup was taken; have role backup make the stanza.")
+        raise Refused(f"No backup was taken: {found.problems[0]}")
     fitting = [each for each in found.entries if each.good and _serves(each, wish)]
     newest = max(fitting, key=lambda each: each.number, default=None)
     # One from the future, by a clock that was wrong then, does not count.

@@ -183,9 +183,17 @@ def test_age_0_takes_one_now() -> None:
     assert due(replace(WISH, max_age=timedelta()), look(backup(FULL, 0, first=2)), NOW)[0]
 
 
-def test_without_a_stanza_nothing_is_taken() -> None:
-    with pytest.raises(Refused, match="missing stanza path: no backup was taken"):
-        due(WISH, look(status=1), NOW)
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (1, "have role backup make the stanza"),
+        (5, "look at pgbackrest info on this host"),
+        (99, "look whether the repository is reached, and"),
+    ],
+)
+def test_without_a_repository_nothing_is_taken(status: int, advice: str) -> None:
+    with pytest.raises(Refused, match=f"No backup was taken: Repository 1: missing stanza path; {advice}"):
+        due(WISH, look(status=status), NOW)
 
 
 def test_the_new_one_is_proven_before_others_go() -> None:
