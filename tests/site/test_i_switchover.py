@@ -26,6 +26,7 @@ from tests.site.handing_over import (
     writers,
 )
 from tests.site.pgbench import Load
+from tests.site.reaching import CLIENTS, FILE, SERVICES, TAKES_WRITES, THEIRS, asked, prepared
 
 FIRST_ADDRESS = 71
 OLD, NEW, THIRD, POOLER = "sw-pg1", "sw-pg2", "sw-pg3", "sw-pool1"
@@ -83,6 +84,23 @@ def test_nobody_waits_for_a_long_transaction(cluster: Site, wrote: Writers) -> N
     assert cluster.nodes[OLD].exec(["ls", SIGNAL], check=False).returncode != 0
 
 
+def test_applications_are_told_of_services(cluster: Site) -> None:
+    """On the pooler's host, beside what somebody else wrote."""
+    app = cluster.nodes[POOLER]
+    prepared(app)
+    cluster.write({POOLER: {"client_services": SERVICES}})
+    foreseen = cluster.play("--check", "--diff", playbook=CLIENTS, client_hosts=POOLER)
+    done = cluster.play("--diff", playbook=CLIENTS, client_hosts=POOLER)
+    assert done.returncode == 0, done.failures or done.output
+    assert foreseen.told() == done.told()
+    text = app.exec(["cat", FILE]).stdout
+    assert text.startswith(THEIRS)
+    assert "password" not in text
+    assert asked(app, "shop", TAKES_WRITES) == f"{cluster.nodes[OLD].ip}|f"
+    assert asked(app, "shop pooled", "SELECT pg_is_in_recovery()") == "f"
+    assert asked(app, "Läden [reads", "SELECT pg_is_in_recovery()") == "t"
+
+
 def test_clients_notice_nothing(cluster: Site, wrote: Writers, load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     with load.running(), wrote.running():
         time.sleep(2)
@@ -105,6 +123,13 @@ def test_the_others_follow(cluster: Site, wrote: Writers) -> None:
     for name in (OLD, THIRD):
         exactly_what_was_told(cluster, name, wrote)
     assert "ended" in cluster.nodes[OLD].exec(["cat", NOTE]).stdout
+
+
+def test_the_same_services_lead_to_the_new_primary(cluster: Site) -> None:
+    assert asked(cluster.nodes[POOLER], "shop", TAKES_WRITES) == f"{cluster.nodes[NEW].ip}|f"
+    again = cluster.play("--diff", playbook=CLIENTS, client_hosts=POOLER)
+    assert again.returncode == 0, again.failures
+    assert again.changed == []
 
 
 def test_site_changes_nothing_afterwards(cluster: Site) -> None:

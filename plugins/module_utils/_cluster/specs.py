@@ -12,6 +12,10 @@ from typing import Any
 
 SHARED = "postgres"
 
+# Roles of hosts that are no members of a cluster: what begins with these words elsewhere is somebody's own, such as
+# the client_id of an application.
+OF_OTHERS = frozenset({"client"})
+
 # What playbooks take that begins like a variable of a role and is none.
 OF_PLAYBOOKS = frozenset(
     {
@@ -57,4 +61,4 @@ def known(specifications: Mapping[str, Iterable[Mapping[str, Any]]]) -> Known:
         for point in points
         for name, option in (point.get("options") or {}).items()
     }
-    return Known(frozenset(options) | OF_PLAYBOOKS, frozenset({*specifications, SHARED}), options)
+    return Known(frozenset(options) | OF_PLAYBOOKS, frozenset({*specifications, SHARED} - OF_OTHERS), options)
