@@ -24,7 +24,7 @@ lab: engine setup ## Docker engine and the lab's images (RELEASES="11 12 13")
 	@$(PYTHON) -m lab image $(RELEASES)
 
 .PHONY: demo
-demo: engine setup ## Build a cluster in containers, put it under load, print its health report, hold a drill
+demo: engine setup ## A cluster in containers: load, a switchover under it, health report, drill
 	@$(PYTHON) -m lab image 12
 	@$(PYTHON) tools/demo.py
 
@@ -54,6 +54,11 @@ integration-long: engine setup ## Integration with the long tests: kills, traffi
 site-long: engine setup ## Clusters with the long tests: runs that are killed, replicas that come and go under load
 	@$(PYTHON) -m lab image 12
 	@$(PYTHON) -m pytest tests/site --long
+
+.PHONY: test-faults
+test-faults: engine setup ## What goes wrong around a switchover or failover: kills, cuts, freezes, two at once
+	@$(PYTHON) -m lab image 12
+	@$(PYTHON) -m pytest tests/site/test_i_* tests/site/test_j_* tests/site/test_k_* tests/site/test_l_* --long
 
 .PHONY: format
 format: setup ## Rewrite the Python files as ruff formats them

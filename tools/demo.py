@@ -1,7 +1,8 @@
-"""`make demo`: a cluster built from an inventory, under load through its pooler, its health report, and a drill."""
+"""`make demo`: a cluster from an inventory, load, a switchover under it, the health report, and a drill."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -27,6 +28,8 @@ REPORTS = ROOT / "build" / "health"
 DRILLS = ROOT / "build" / "drills"
 SECRETS = ROOT / ".lab" / "demo"
 LOAD_SECONDS, LOAD_CLIENTS = 20, 8
+HAND_OVER_BOUND = 600
+WRITING, COMMITS = "demo-writing", "/var/tmp/demo-commits"
 
 
 def say(text: str) -> None:
@@ -94,24 +97,61 @@ def build() -> None:
     say(f"Done after {time.monotonic() - began:.0f} s")
 
 
-def load() -> None:
-    """pgbench through the pooler, with the certificate verified, as an application would connect."""
+def application() -> tuple[Node, str]:
+    """A client of the pooler that verifies its certificate, and what it connects to."""
     client = Node.find(CLIENT)
     if client is None:
         raise LabError(f"Node {CLIENT} does not run; 'make demo' boots it.")
-    say(f"\nRunning pgbench through PgBouncer: {LOAD_CLIENTS} clients for {LOAD_SECONDS} s")
     # A password that was made by chance may hold what means something in that file.
     password = (SECRETS / "app.password").read_text().strip().replace("\\", "\\\\").replace(":", "\\:")
     secret = f"{networks.address(NODES[POOLER])}:6432:*:shop:{password}\n"
     client.write("/root/.pgpass", secret, mode="0600")
     options = "sslmode=verify-full sslrootcert=/etc/ssl/postgres/ca.crt"
-    target = f"host={networks.address(NODES[POOLER])} port=6432 user=shop dbname=shop {options}"
+    return client, f"host={networks.address(NODES[POOLER])} port=6432 user=shop dbname=shop {options}"
+
+
+def load() -> None:
+    """pgbench through the pooler, as an application would connect."""
+    client, target = application()
+    say(f"\nRunning pgbench through PgBouncer: {LOAD_CLIENTS} clients for {LOAD_SECONDS} s")
     client.exec(["pgbench", "--initialize", "--quiet", "--scale=2", target], timeout=120)
     run = ["pgbench", f"--client={LOAD_CLIENTS}", f"--time={LOAD_SECONDS}", "--no-vacuum", target]
     done = client.exec(run, timeout=LOAD_SECONDS + 60)
     for line in done.stdout.splitlines():
         if line.startswith(("number of failed", "latency", "tps", "number of transactions")):
             say(f"  {line}")
+
+
+def hand_over() -> None:
+    """A standby becomes primary while clients write, and how long they waited as they saw it themselves."""
+    client, target = application()
+    say(f"\nThe same {LOAD_CLIENTS} clients write while a standby takes over")
+    client.exec(["sh", "-c", f"rm -f {COMMITS}*"])
+    run = ["pgbench", f"--client={LOAD_CLIENTS}", f"--time={HAND_OVER_BOUND}", "--no-vacuum", "--log"]
+    # Ended as soon as it is over: the bound is for a run that nobody is left to end.
+    begin = ["systemd-run", "--quiet", f"--unit={WRITING}", "--setenv=HOME=/root"]
+    client.exec([*begin, *run, f"--log-prefix={COMMITS}", target])
+    try:
+        said = done("switchover")
+        active = client.exec(["systemctl", "is-active", WRITING], check=False).stdout.strip()
+    finally:
+        client.exec(["systemctl", "stop", WRITING], check=False)
+    told = client.exec(["journalctl", "--quiet", "--output=cat", f"--unit={WRITING}"]).stdout
+    if active != "active" or "aborted" in told:
+        raise LabError(f"Clients did not go on after the switchover: {told.strip()}")
+    for line in said:
+        if "is primary." in line or "Clients waited" in line:
+            say("  " + line.strip(' \n",'))
+    commits = client.exec(["sh", "-c", f"cat {COMMITS}*"]).stdout
+    say(f"  No client failed; nobody was told of a commit for {longest_pause_ms(commits)} ms")
+
+
+def longest_pause_ms(log: str) -> int:
+    """Between two commits of whomever; pgbench writes the time of each in seconds and microseconds."""
+    words = (line.split() for line in log.splitlines())
+    # Its last line may be cut off where it was ended.
+    times = sorted(int(each[4]) * 1_000_000 + int(each[5]) for each in words if len(each) >= 6)
+    return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0) // 1000
 
 
 def report() -> None:
@@ -148,6 +188,7 @@ def main() -> None:
     boot()
     build()
     load()
+    hand_over()
     # A cluster without a backup is not well, and its report would say so.
     done("backup_physical")
     report()

@@ -16,8 +16,9 @@ description:
   - Looks at the variables of a play's hosts and of the members of their clusters, and at nothing else.
   - Found are variables that begin like those of this collection's roles and are none of them, clusters without a name
     or hosts, hosts that the inventory lacks or that several clusters claim, a first primary that is no server or not
-    the same everywhere, addresses that are missing, shared or every host's own, and values that the roles' argument
-    specifications do not allow. Values with a template that cannot be filled in yet are left to the roles.
+    the same everywhere, addresses that are missing, shared or every host's own, values that the roles' argument
+    specifications do not allow, and files of hooks that are not there. Values with a template that cannot be filled in
+    yet are left to the roles.
 positional: _input, play
 options:
   _input:
@@ -60,6 +61,7 @@ from ansible.errors import AnsibleError, AnsibleFilterError
 from jinja2.exceptions import UndefinedError
 from jinja2.runtime import Undefined
 
+from ansible_collections.runbook.postgres.plugins.module_utils._cluster import hooks
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.hostvars import plain
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.inventory import problems
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.specs import Known, known
@@ -101,7 +103,11 @@ def inventory_problems(hostvars: Mapping[str, Mapping[str, Any]], play: Sequence
         # What is wrong with a secret would be told with what it is.
         judged = {name for name, option in takes.options.items() if not option.get("no_log")}
         inventory = plain(hostvars, play, lambda variables, name: settled(variables, name) if name in judged else None)
-        return [*problems(play, inventory, takes.names, takes.prefixes), *unfit(inventory, inventory, takes.options)]
+        return [
+            *problems(play, inventory, takes.names, takes.prefixes),
+            *unfit(inventory, inventory, takes.options),
+            *hooks.absent(inventory, lambda path: Path(path).is_absolute() and Path(path).is_file()),
+        ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(
             f"inventory_problems was given something else than an inventory ({type(error).__name__}: {error}): "

@@ -25,16 +25,23 @@ from tests.site.handing_over import (
     told_why,
     writers,
 )
+from tests.site.hooking import Hooks
 from tests.site.pgbench import Load
 from tests.site.reaching import CLIENTS, FILE, SERVICES, TAKES_WRITES, THEIRS, asked, prepared
 
 FIRST_ADDRESS = 71
-OLD, NEW, THIRD, POOLER = "sw-pg1", "sw-pg2", "sw-pg3", "sw-pool1"
+OLD, NEW, THIRD, POOLER = NAMES = "sw-pg1", "sw-pg2", "sw-pg3", "sw-pool1"
+STEPS = ("before_switchover", "after_switchover_promotion", "after_switchover")
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = built(tmp_path_factory.mktemp("switchover"), "sw", FIRST_ADDRESS)
+def hooks(tmp_path_factory: pytest.TempPathFactory) -> Hooks:
+    return Hooks.written(tmp_path_factory.mktemp("hooks"))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, hooks: Hooks) -> Iterator[Site]:
+    site = built(tmp_path_factory.mktemp("switchover"), "sw", FIRST_ADDRESS, **hooks.at(*STEPS))
     yield site
     for node in site.nodes.values():
         node.stop()
@@ -54,20 +61,23 @@ def load(cluster: Site) -> Load:
     return made
 
 
-def test_a_dry_run_tells_the_decision_and_touches_nothing(cluster: Site) -> None:
+def test_a_dry_run_tells_the_decision_and_touches_nothing(cluster: Site, hooks: Hooks) -> None:
     began = {name: cluster.psql(name, "SELECT pg_postmaster_start_time()") for name in (OLD, NEW, THIRD)}
     seen = cluster.play("--check", "--diff", playbook=SWITCHOVER, switchover_to=NEW)
     assert seen.returncode == 0, seen.failures or seen.output
     assert seen.changed == []
     shown = next(each for each in seen.outcomes if each.task == "Show the decision and what it rests on")
     assert NEW in str(shown.result["msg"])
+    # They were come to, and in a dry run they are one.
+    assert [each.task for each in seen.outcomes if each.task == "Note the step"] == ["Note the step"] * 3 * len(NAMES)
+    assert hooks.seen() == {}
     assert primaries(cluster) == [OLD]
     assert {name: cluster.psql(name, "SELECT pg_postmaster_start_time()") for name in began} == began
     for name in (OLD, NEW, THIRD, POOLER):
         assert not cluster.nodes[name].exec(["sh", "-c", "ls -d /var/lib/runbook.postgres"], check=False).stdout
 
 
-def test_nobody_waits_for_a_long_transaction(cluster: Site, wrote: Writers) -> None:
+def test_nobody_waits_for_a_long_transaction(cluster: Site, wrote: Writers, hooks: Hooks) -> None:
     """The pause is given up, and the primary serves on."""
     with psycopg2.connect(**wrote.where) as idle, idle.cursor() as cursor:
         cursor.execute("SELECT txid_current()")
@@ -82,6 +92,7 @@ def test_nobody_waits_for_a_long_transaction(cluster: Site, wrote: Writers) -> N
     assert wrote.complaints == []
     exactly_what_was_told(cluster, OLD, wrote)
     assert cluster.nodes[OLD].exec(["ls", SIGNAL], check=False).returncode != 0
+    assert hooks.seen() == {f"before_switchover: {OLD} -> {NEW}": sorted(NAMES)}
 
 
 def test_applications_are_told_of_services(cluster: Site) -> None:
@@ -116,6 +127,12 @@ def test_clients_notice_nothing(cluster: Site, wrote: Writers, load: Load, capsy
     exactly_what_was_told(cluster, NEW, wrote)
 
 
+def test_what_is_to_be_done_at_each_step_is_done(hooks: Hooks) -> None:
+    seen = hooks.seen()
+    assert list(seen) == [f"{step}: {OLD} -> {NEW}" for step in STEPS]
+    assert all(hosts == sorted(NAMES) for hosts in seen.values())
+
+
 def test_the_others_follow(cluster: Site, wrote: Writers) -> None:
     assert streaming(cluster, NEW) == ["sw_pg1", "sw_pg3"]
     caught_up = "SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication"
@@ -138,8 +155,10 @@ def test_site_changes_nothing_afterwards(cluster: Site) -> None:
     assert again.changed == []
 
 
-def test_a_second_run_changes_nothing(cluster: Site) -> None:
+def test_a_second_run_changes_nothing(cluster: Site, hooks: Hooks) -> None:
+    hooks.noted.unlink()
     again = cluster.play("--diff", playbook=SWITCHOVER, switchover_to=NEW)
     assert again.returncode == 0, again.failures
     assert again.changed == []
     assert primaries(cluster) == [NEW]
+    assert hooks.seen() == {}

@@ -15,15 +15,24 @@ from tests.site.acknowledged import Writers
 from tests.site.conftest import Site
 from tests.site.failing_over import CONFIRMED, FAILOVER, boot, kill, power, without
 from tests.site.handing_over import built, exactly_what_was_told, primaries, streaming, told_why, writers
+from tests.site.hooking import Hooks
 from tests.site.playing import Run
 
 FIRST_ADDRESS = 91
 OLD, NEW, THIRD, POOLER = "fo-pg1", "fo-pg2", "fo-pg3", "fo-pool1"
 
 
+STEPS = ("before_failover", "after_fencing", "after_failover_promotion", "after_failover")
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = built(tmp_path_factory.mktemp("failover"), "fo", FIRST_ADDRESS, **CONFIRMED)
+def hooks(tmp_path_factory: pytest.TempPathFactory) -> Hooks:
+    return Hooks.written(tmp_path_factory.mktemp("hooks"))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, hooks: Hooks) -> Iterator[Site]:
+    site = built(tmp_path_factory.mktemp("failover"), "fo", FIRST_ADDRESS, **CONFIRMED, **hooks.at(*STEPS))
     yield site
     for node in site.nodes.values():
         node.stop()
@@ -54,7 +63,7 @@ def test_a_cluster_that_works_is_left_alone(cluster: Site) -> None:
     assert refused.changed == []
 
 
-def test_the_primary_is_gone(cluster: Site, wrote: Writers, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_primary_is_gone(cluster: Site, wrote: Writers, hooks: Hooks, capsys: pytest.CaptureFixture[str]) -> None:
     """Looked at first, then without a proof, then with one."""
     with wrote.running():
         time.sleep(2)
@@ -74,6 +83,9 @@ def test_the_primary_is_gone(cluster: Site, wrote: Writers, capsys: pytest.Captu
         assert f"promote {NEW}" in evidence or f"promote {THIRD}" in evidence
         assert primaries(cluster) == []
 
+        # That of the run without a proof; a dry run notes nothing.
+        assert [step.partition(":")[0] for step in hooks.seen()] == ["before_failover"]
+
         # Which of them has more when it dies nobody knows; to name the other one would rightly be refused.
         done = cluster.play("--diff", playbook=FAILOVER)
         time.sleep(2)
@@ -84,6 +96,9 @@ def test_the_primary_is_gone(cluster: Site, wrote: Writers, capsys: pytest.Captu
     new, follows = promoted(cluster)
     exactly_what_was_told(cluster, new, wrote)
     assert streaming(cluster, new) == [follows]
+    # On those that were there.
+    assert hooks.seen() == {f"{step}: {OLD} -> {new}": [NEW, THIRD, POOLER] for step in STEPS}
+    assert list(hooks.seen()) == [f"{step}: {OLD} -> {new}" for step in STEPS]
 
 
 def test_a_second_run_and_site_change_nothing(cluster: Site) -> None:

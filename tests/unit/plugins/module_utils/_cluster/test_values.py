@@ -19,6 +19,7 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("provision_databases", [{"owner": "app"}], ["name", "provision_databases"]),
     ("provision_roles", "app", ["provision_roles"]),
     ("pgbouncer_max_client_conn", "lots", ["lots"]),
+    ("postgres_hooks", {"after_fence": "/etc/hook.yml"}, ["after_fence", "after_fencing"]),
 ]
 RIGHT: list[tuple[str, Any]] = [
     ("provision_max_connections", "200"),
