@@ -44,6 +44,7 @@ LONG = (
     "test_g_two_clusters",
     "test_h_no_room",
     "test_j_switchover_faults",
+    "test_l_backup_walk",
     "test_l_clients",
 )
 

@@ -6,23 +6,17 @@ defaults count. The hosts are bare, and entered as somebody who is not root and 
 
 from __future__ import annotations
 
-import codecs
 import json
-import os
-import pty
 import re
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from lab import inventory, networks
 from lab.checkout import ROOT
-from lab.nodes import Node
-from tests.package.conftest import CORES, Ansible, bring, bring_dependencies
 from tests.site.conftest import booted
+from tests.site.newcomers import Newcomer, enterable, installed
 
 FIRST_ADDRESS = 71
 # The example's hosts, and what each is called in the lab.
@@ -58,68 +52,18 @@ for path in map(Path, sys.argv[1:]):
 """
 
 
-@dataclass(frozen=True)
-class Newcomer:
-    """Somebody with a home directory, an Ansible, and four hosts."""
-
-    ansible: Ansible
-    nodes: dict[str, Node]
-
-    def types(self, line: str) -> str:
-        """A line of the README, read by a shell at home; whoever asks for the vault's password is told."""
-        home = self.ansible.home
-        terminal, their_end = pty.openpty()
-        process = subprocess.Popen(
-            ["bash", "-c", line],
-            cwd=home,
-            env={
-                "PATH": os.pathsep.join([str(home / "bin"), str(self.ansible.prefix / "bin"), os.environ["PATH"]]),
-                "HOME": str(home),
-                "EDITOR": "editor",
-                "TERM": "dumb",
-                "LANG": "C.UTF-8",
-                "LC_ALL": "C.UTF-8",
-                "ANSIBLE_NOCOLOR": "1",
-                "PYTHONDONTWRITEBYTECODE": "1",
-            },
-            stdin=their_end,
-            stdout=their_end,
-            stderr=their_end,
-            start_new_session=True,
-        )
-        os.close(their_end)
-        said = ""
-        for piece in pieces(terminal):
-            said += piece
-            if said.lower().endswith("vault password: "):
-                os.write(terminal, f"{VAULT_PASSWORD}\n".encode())
-        # A terminal that goes while its program is still ending hangs it up.
-        code = process.wait()
-        os.close(terminal)
-        assert code == 0, f"{line}\n{said}"
-        return said
-
-    def superuser(self, host: str, sql: str, database: str = "postgres") -> str:
-        argv = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database]
-        return self.nodes[host].exec(argv, user="postgres", input=sql).stdout.strip()
-
-    def through_the_pooler(self, user: str, database: str, sql: str) -> str:
-        """From a host that has psql and the authority's certificate, with a password and nothing else."""
-        node = self.nodes[PRIMARY]
-        node.write("/root/.pgpass", f"*:*:*:{user}:secret of vault_{user}_password\n", mode="0600")
-        where = f"host={self.nodes[POOLER].ip} port=6432 user={user} dbname={database}"
-        verified = "sslmode=verify-full sslrootcert=/etc/ssl/postgres/ca.crt"
-        return node.exec(["psql", "-XAtq", f"{where} {verified}", "-c", sql]).stdout.strip()
+def superuser(newcomer: Newcomer, host: str, sql: str, database: str = "postgres") -> str:
+    argv = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database]
+    return newcomer.nodes[host].exec(argv, user="postgres", input=sql).stdout.strip()
 
 
-def pieces(terminal: int) -> Iterator[str]:
-    """What is shown on a terminal, until whoever writes to it is gone."""
-    reader = codecs.getincrementaldecoder("utf-8")()
-    while True:
-        try:
-            yield reader.decode(os.read(terminal, 65536)).replace("\r\n", "\n")
-        except OSError:
-            return
+def through_the_pooler(newcomer: Newcomer, user: str, database: str, sql: str) -> str:
+    """From a host that has psql and the authority's certificate, with a password and nothing else."""
+    node = newcomer.nodes[PRIMARY]
+    node.write("/root/.pgpass", f"*:*:*:{user}:secret of vault_{user}_password\n", mode="0600")
+    where = f"host={newcomer.nodes[POOLER].ip} port=6432 user={user} dbname={database}"
+    verified = "sslmode=verify-full sslrootcert=/etc/ssl/postgres/ca.crt"
+    return node.exec(["psql", "-XAtq", f"{where} {verified}", "-c", sql]).stdout.strip()
 
 
 def lines_of(title: str) -> list[str]:
@@ -141,24 +85,12 @@ def changes(told: str) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
-    subprocess.run([str(ROOT / "tools/oldest-core")], check=True)
     home = tmp_path_factory.mktemp("home")
-    ansible = Ansible(CORES["2.17"], home, home / ".ansible/collections")
-    (home / "ansible.cfg").touch()
-    ansible.succeed("ansible-galaxy", "collection", "build", str(ROOT), "--output-path", str(home))
-    tarball = next(home.glob("runbook-postgres-*.tar.gz"))
-    place = ("-p", str(ansible.collections))
-    ansible.succeed("ansible-galaxy", "collection", "install", str(tarball), "--offline", "--no-deps", *place)
-    bring_dependencies(ansible.collections / "ansible_collections")
-    # How hosts of the lab are entered.
-    for name in ("community.docker", "community.library_inventory_filtering_v1"):
-        bring(ansible.collections / "ansible_collections", name)
+    ansible = installed(home)
     write_editor(home / "bin/editor")
     nodes = booted(list(HOSTS.values()), FIRST_ADDRESS, bare=True)
-    for node in nodes.values():
-        node.exec(["useradd", "--create-home", "--shell", "/bin/bash", LOGIN])
-        node.write(f"/etc/sudoers.d/{LOGIN}", f"{LOGIN} ALL=(ALL:ALL) NOPASSWD: ALL\n", mode="0440")
-    yield Newcomer(ansible, {host: nodes[name] for host, name in HOSTS.items()})
+    enterable(nodes, LOGIN)
+    yield Newcomer(ansible, {host: nodes[name] for host, name in HOSTS.items()}, {"vault password: ": VAULT_PASSWORD})
     for node in nodes.values():
         node.stop()
 
@@ -203,13 +135,13 @@ def test_again_it_changes_nothing(prepared: Newcomer) -> None:
 @pytest.mark.usefixtures("built")
 def test_the_cluster_does_what_the_example_says(prepared: Newcomer) -> None:
     streams = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
-    assert prepared.superuser(PRIMARY, streams) == "2"
+    assert superuser(prepared, PRIMARY, streams) == "2"
     table = "SET ROLE orders_owner; CREATE TABLE orders.notes (note text)"
-    prepared.superuser(PRIMARY, table, "orders")
-    prepared.through_the_pooler("orders_app", "orders", "INSERT INTO orders.notes VALUES ('sold')")
+    superuser(prepared, PRIMARY, table, "orders")
+    through_the_pooler(prepared, "orders_app", "orders", "INSERT INTO orders.notes VALUES ('sold')")
     count = "SELECT count(*) FROM orders.notes"
-    assert prepared.through_the_pooler("orders_analytics", "orders", count) == "1"
-    assert prepared.through_the_pooler("orders_analytics", "orders_ro", "SELECT pg_is_in_recovery()") == "t"
+    assert through_the_pooler(prepared, "orders_analytics", "orders", count) == "1"
+    assert through_the_pooler(prepared, "orders_analytics", "orders_ro", "SELECT pg_is_in_recovery()") == "t"
 
 
 @pytest.mark.usefixtures("built")
