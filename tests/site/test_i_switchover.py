@@ -135,6 +135,8 @@ def test_what_is_to_be_done_at_each_step_is_done(hooks: Hooks) -> None:
 
 def test_the_others_follow(cluster: Site, wrote: Writers) -> None:
     assert streaming(cluster, NEW) == ["sw_pg1", "sw_pg3"]
+    # A backup is refused until then, and so is a rewind.
+    assert cluster.psql(NEW, "SELECT timeline_id FROM pg_control_checkpoint()") == "2"
     caught_up = "SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication"
     wait_until("they have all of it", lambda: cluster.psql(NEW, caught_up) == "t", bound=60)
     for name in (OLD, THIRD):

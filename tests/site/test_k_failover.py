@@ -96,6 +96,8 @@ def test_the_primary_is_gone(cluster: Site, wrote: Writers, hooks: Hooks, capsys
     new, follows = promoted(cluster)
     exactly_what_was_told(cluster, new, wrote)
     assert streaming(cluster, new) == [follows]
+    # The backup that is due would be refused until then.
+    assert cluster.psql(new, "SELECT timeline_id FROM pg_control_checkpoint()") == "2"
     # On those that were there.
     assert hooks.seen() == {f"{step}: {OLD} -> {new}": [NEW, THIRD, POOLER] for step in STEPS}
     assert list(hooks.seen()) == [f"{step}: {OLD} -> {new}" for step in STEPS]
