@@ -141,7 +141,7 @@ def hand_over() -> None:
         raise LabError(f"Clients did not go on after the switchover: {told.strip()}")
     for line in said:
         if "is primary." in line or "Clients waited" in line:
-            say("  " + line.strip(' \n",'))
+            say("  " + line.strip("- '\"\n,"))
     commits = client.exec(["sh", "-c", f"cat {COMMITS}*"]).stdout
     say(f"  No client failed; nobody was told of a commit for {longest_pause_ms(commits)} ms")
 
