@@ -56,9 +56,9 @@ site-long: engine setup ## Clusters with the long tests: runs that are killed, r
 	@$(PYTHON) -m pytest tests/site --long
 
 .PHONY: test-faults
-test-faults: engine setup ## What goes wrong around a switchover or failover: kills, cuts, freezes, two at once
+test-faults: engine setup ## What goes wrong around a switchover or failover: kills, stops, a host that is gone
 	@$(PYTHON) -m lab image 12
-	@$(PYTHON) -m pytest tests/site/test_i_* tests/site/test_j_* tests/site/test_k_* tests/site/test_l_* --long
+	@$(PYTHON) -m pytest tests/site/test_i_switchover.py tests/site/test_j_switchover_faults.py tests/site/test_k_failover.py --long
 
 .PHONY: format
 format: setup ## Rewrite the Python files as ruff formats them
