@@ -71,6 +71,7 @@ LONG_TESTS = {
     "test_backup_role": (
         "test_a_stanza_that_a_killed_run_left_half_made_is_made_whole",
         "test_another_key_is_told_before_anything_is_written",
+        "test_who_keeps_the_repositories_restores_them_and_reads_the_heartbeat",
     ),
     "test_drill": (
         "test_a_broken_page_in_the_backup_fails_it",
