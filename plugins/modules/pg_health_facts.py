@@ -28,7 +28,8 @@ options:
       - What to look at. V(all) and names add, names after V(!) leave out; only exclusions mean everything else.
       - What is named stays beside V(!all), as in C(ansible.builtin.setup).
       - The names are V(server), V(sessions), V(databases), V(replication), V(wal), V(storage), V(backups), V(tables),
-        V(partitions), V(indexes), V(bloat), V(sequences), V(statements), V(progress), V(pgbouncer) and V(custom).
+        V(partitions), V(indexes), V(bloat), V(sequences), V(statements), V(progress), V(pgbouncer),
+        V(patroni) and V(custom).
     type: list
     elements: str
     default: [all]
@@ -218,6 +219,27 @@ options:
         type: str
         choices: [primary, standby, any]
         default: primary
+  patroni:
+    description:
+      - Where Patroni answers, if it keeps the server's cluster. To look takes no certificate and no password.
+      - Left out, no Patroni is asked.
+    type: dict
+    suboptions:
+      address:
+        description:
+          - Where its REST interface is, one that its certificate names.
+        type: str
+        required: true
+      api_port:
+        description:
+          - Port of it.
+        type: int
+        default: 8008
+      ca_cert:
+        description:
+          - File with the certificates of the authorities that may have signed Patroni's certificate.
+        type: path
+        default: /etc/ssl/postgres/ca.crt
   limit:
     description:
       - At most so many objects for each check and each list, the worst first.
@@ -854,6 +876,33 @@ ansible_facts:
                 pooler_down:
                   description:
                     - Why PgBouncer could not be asked; not there while it answers.
+                    - The key is C(reason).
+                  returned: when answered
+                  type: dict
+            patroni:
+              description:
+                - Patroni, where it keeps the cluster.
+              returned: when asked for
+              type: dict
+              contains:
+                patroni:
+                  description:
+                    - What the member says of itself and its cluster; C(etcd_age_seconds) is how long ago it heard from
+                      etcd.
+                    - Keys are C(scope), C(version), C(role), C(state), C(timeline), C(paused), C(pending_restart),
+                      C(leader), C(etcd_age_seconds).
+                  returned: when answered
+                  type: dict
+                patroni_members:
+                  description:
+                    - All members that it knows of.
+                    - Keys are C(name), C(role), C(state), C(timeline), C(lag_bytes), C(pending_restart).
+                  returned: when answered
+                  type: list
+                  elements: dict
+                patroni_down:
+                  description:
+                    - Why Patroni could not be asked; not there while it answers.
                     - The key is C(reason).
                   returned: when answered
                   type: dict

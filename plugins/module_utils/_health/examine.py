@@ -27,6 +27,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.request i
     wanted_dumps,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._health.thresholds import merged
+from ansible_collections.runbook.postgres.plugins.module_utils._patroni_api import Api, Keys
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Examination:
             floors={name: level.floor or 0.0 for name, level in levels.items()},
             queries=custom_queries(options["checks"]),
             pooler=_pooler(options["pgbouncer"]),
+            patroni=_patroni(options["patroni"]),
             transaction_rate_baseline=_baseline(options["baseline"]),
             sample_seconds=options["sample_seconds"],
             stanzas=tuple(dict.fromkeys(options["expected_stanzas"])),
@@ -89,6 +91,11 @@ def _own_checks(checks: Sequence[Mapping[str, Any]]) -> dict[str, Check]:
 def _pooler(options: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The admin console is reached like a database of that name."""
     return None if options is None else libpq_parameters({**options, "login_db": "pgbouncer"})
+
+
+def _patroni(options: Mapping[str, Any] | None) -> Api | None:
+    """To look takes no certificate of ours."""
+    return None if options is None else Api(options["address"], Keys(options["ca_cert"]), options["api_port"])
 
 
 def _baseline(options: Mapping[str, Any] | None) -> float | None:

@@ -18,6 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.observers
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.custom import ask_custom
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.disks import ask_disks
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.dumps import ask_dumps
+from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.keeper import ask_keeper
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.plain import ask
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.pooler import ask_pooler
 from ansible_collections.runbook.postgres.plugins.module_utils._health.observers.rate import ask_rate
@@ -40,6 +41,7 @@ def observe(connection: Mapping[str, Any], scope: Scope) -> Observed:
         ask_pooler(interview)
     except Unreachable as error:
         interview.observed.down = error.sentence
+    ask_keeper(interview)
     return interview.observed
 
 

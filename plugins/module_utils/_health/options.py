@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import CONNECTION_OPTIONS
+from ansible_collections.runbook.postgres.plugins.module_utils._patroni_api import PORT
 
 _IGNORE: dict[str, Any] = {
     "check": {"type": "str", "required": True},
@@ -36,6 +37,12 @@ _PGBOUNCER: dict[str, Any] = {
     "login_user": {"type": "str", "required": True},
 }
 
+_PATRONI: dict[str, Any] = {
+    "address": {"type": "str", "required": True},
+    "api_port": {"type": "int", "default": PORT},
+    "ca_cert": {"type": "path", "default": "/etc/ssl/postgres/ca.crt"},
+}
+
 _BASELINE: dict[str, Any] = {"transactions_per_second": {"type": "float", "required": True}}
 
 _DUMPS: dict[str, Any] = {
@@ -55,6 +62,7 @@ HEALTH_OPTIONS: dict[str, Any] = {
     "pgbouncer": {"type": "dict", "options": _PGBOUNCER},
     "expected_stanzas": {"type": "list", "elements": "str", "default": []},
     "expected_dumps": {"type": "list", "elements": "dict", "default": [], "options": _DUMPS},
+    "patroni": {"type": "dict", "options": _PATRONI},
     "limit": {"type": "int", "default": 10},
     "query_timeout": {"type": "float", "default": 5},
     "connect_timeout": {"type": "float", "default": 5},

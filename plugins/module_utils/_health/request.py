@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._health.sql_text import is_query, single_statement
+from ansible_collections.runbook.postgres.plugins.module_utils._patroni_api import Api
 
 SUBSETS = (
     "server",
@@ -30,6 +31,7 @@ SUBSETS = (
     "statements",
     "progress",
     "pgbouncer",
+    "patroni",
     "custom",
 )
 
@@ -67,6 +69,7 @@ class Scope:
     floors: Mapping[str, float] = field(default_factory=dict)
     queries: tuple[CustomQuery, ...] = ()
     pooler: Mapping[str, Any] | None = None
+    patroni: Api | None = None
     transaction_rate_baseline: float | None = None
     sample_seconds: float = 5.0
     # What of backups there has to be, besides what is found: clusters by the names of their stanzas, and dumps.

@@ -12,6 +12,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog i
     custom,
     databases,
     indexes,
+    keeper,
     pooler,
     progress,
     replication,
@@ -41,5 +42,6 @@ PROBES = (
     *statements.PROBES,
     *progress.PROBES,
     *pooler.PROBES,
+    *keeper.PROBES,
     *custom.PROBES,
 )

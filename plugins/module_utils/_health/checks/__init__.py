@@ -12,6 +12,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.checks im
     bloat,
     databases,
     indexes,
+    keeper,
     others,
     partitions,
     pooler,
@@ -41,5 +42,6 @@ CHECKS: dict[str, Check] = {
         *bloat.CHECKS,
         *others.CHECKS,
         *pooler.CHECKS,
+        *keeper.CHECKS,
     )
 }

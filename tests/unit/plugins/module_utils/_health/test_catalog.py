@@ -12,6 +12,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog i
     backups,
     bloat,
     custom,
+    keeper,
     pooler,
     sequences,
     server,
@@ -41,6 +42,9 @@ SPECIAL: set[Probe] = {
     pooler.POOLS,
     pooler.POOLER_TOTALS,
     pooler.POOLER_DOWN,
+    keeper.KEEPER,
+    keeper.KEPT_MEMBERS,
+    keeper.KEEPER_DOWN,
     custom.CUSTOM_VALUES,
     custom.TRANSACTION_RATE,
 }

@@ -19,6 +19,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._synchronous impo
 from tests.unit.plugins.module_utils._health.checks import (
     backups,
     databases,
+    keeper,
     pooler,
     replication,
     server,
@@ -30,7 +31,9 @@ from tests.unit.plugins.module_utils._health.checks.case import Case
 from tests.unit.plugins.rows import observed, row
 
 CASES: list[Case] = [
-    case for room in (server, sessions, databases, replication, wal, backups, tables, pooler) for case in room.CASES
+    case
+    for room in (server, sessions, databases, replication, wal, backups, tables, pooler, keeper)
+    for case in room.CASES
 ]
 
 
