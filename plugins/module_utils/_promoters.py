@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # What each is called, by the name that its process or its script has.
@@ -18,12 +18,24 @@ PROMOTERS = {
     "pg_autoctl": "pg_auto_failover",
     "stolon-keeper": "Stolon",
 }
+# By what an operator has it act.
+COMMANDS = {
+    "Patroni": "patronictl -c /etc/patroni/config.yml switchover",
+    "repmgrd": "repmgr standby switchover",
+    "pg_auto_failover": "pg_autoctl perform switchover",
+}
 # An interpreter comes before the script, and -m before the module.
 _WORDS = 4
 
 
 def running(proc: Path = Path("/proc")) -> list[str]:
     return sorted({name for words in _commands(proc) if (name := promoter(words)) is not None})
+
+
+def through(names: Iterable[str]) -> str:
+    """How to go through them, as a part of a sentence."""
+    known = [COMMANDS[name] for name in names if name in COMMANDS]
+    return f"go through it ({' or '.join(known)})" if known else "go through it"
 
 
 def promoter(words: list[str]) -> str | None:

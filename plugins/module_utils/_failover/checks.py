@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from ansible_collections.runbook.postgres.plugins.module_utils._failover.decision import Refusal, several
 from ansible_collections.runbook.postgres.plugins.module_utils._failover.snapshot import Snapshot
+from ansible_collections.runbook.postgres.plugins.module_utils._promoters import through
 
 
 def one_cluster(seen: Snapshot) -> Iterator[Refusal]:
@@ -43,8 +44,8 @@ def nobody_competes(seen: Snapshot) -> Iterator[Refusal]:
         if each.promoters:
             yield Refusal(
                 "promoter_runs",
-                f"{several(each.promoters)} runs on {each.name} and decides by itself who is primary: go through it, "
-                "or stop it on every member first.",
+                f"{several(each.promoters)} runs on {each.name} and decides by itself who is primary: "
+                f"{through(each.promoters)}, or stop it on every member first.",
                 each.name,
             )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.runbook.postgres.plugins.module_utils._history import later, position
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.observe import Seen, Server
+from ansible_collections.runbook.postgres.plugins.module_utils._promoters import through
 
 # A primary writes to a segment, prepares the next and keeps what its standbys lack.
 SEGMENTS = 4
@@ -79,8 +80,8 @@ def _somebody_else_decides(seen: Seen, _wish: Wish) -> Iterator[Refusal]:
     if seen.promoters:
         yield Refusal(
             "promoter_runs",
-            f"{' and '.join(seen.promoters)} runs on this host and decides by itself who is primary: go through it, or "
-            "stop it on every member first.",
+            f"{' and '.join(seen.promoters)} runs on this host and decides by itself who is primary: "
+            f"{through(seen.promoters)}, or stop it on every member first.",
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.runbook.postgres.plugins.module_utils._promoters import promoter, running
+from ansible_collections.runbook.postgres.plugins.module_utils._promoters import promoter, running, through
 
 COMMANDS = [
     ("/usr/bin/patroni /etc/patroni/15-main.yml", "Patroni"),
@@ -38,3 +38,8 @@ def test_each_is_named_once_and_who_ended_is_passed_over(tmp_path: Path) -> None
     (tmp_path / "11").mkdir()
     (tmp_path / "self").mkdir()
     assert running(tmp_path) == ["Patroni", "repmgrd"]
+
+
+def test_how_to_go_through_one_is_told_where_it_is_known() -> None:
+    assert through(["Patroni"]) == "go through it (patronictl -c /etc/patroni/config.yml switchover)"
+    assert through(["Pacemaker"]) == "go through it"
