@@ -51,6 +51,7 @@ _value:
     - C(poolers) has C(refusal) for each, C(read_hosts) the members that serve reads, now or once they have joined,
       C(joining) lists of those that copy at the same time, one list after the other, C(refusals) sentences about the
       cluster.
+    - C(keeper) is V(Patroni) where that runs on a member, else null.
   type: dict
 """
 

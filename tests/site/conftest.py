@@ -46,6 +46,7 @@ LONG = (
     "test_j_switchover_faults",
     "test_l_backup_walk",
     "test_l_clients",
+    "test_m_patroni",
 )
 
 

@@ -14,7 +14,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._cluster.specs im
 ROOT = Path(__file__).resolve().parents[2]
 TAKES = known({role.name: role_readmes.specs(role).values() for role in role_readmes.roles()})
 # What playbooks and roles tell each other and no inventory sets.
-HANDED_ON = {"preflight_seen", "provision_packages_installed", "replication_rejoined", "replication_stopped_before"}
+HANDED_ON = {
+    "preflight_seen",
+    "provision_packages_installed",
+    "replication_rejoined",
+    "replication_stopped_before",
+    "patroni_seen",
+}
 
 
 def belongs_to_a_role(name: str) -> bool:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,10 @@ class Member:
     @property
     def instance(self) -> Mapping[str, Any]:
         return dict((self.facts or {}).get("instance") or {})
+
+    @property
+    def promoters(self) -> Sequence[str]:
+        return ((self.facts or {}).get("machine") or {}).get("promoters") or ()
 
     @property
     def state(self) -> str:

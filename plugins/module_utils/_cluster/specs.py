@@ -38,6 +38,7 @@ OF_PLAYBOOKS = frozenset(
         "failover_timeline",
         "failover_to",
         "failover_without_synchronous",
+        "patroni_of",
         "schedule_hosts",
     }
 )

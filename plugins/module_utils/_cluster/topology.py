@@ -20,6 +20,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._cluster.member i
 # What a role does something about.
 JOINING = ("clone", "rebuild")
 SERVING = ("standby", *JOINING)
+# Who may keep a cluster that is built here.
+KEEPER = "Patroni"
 
 
 @dataclass
@@ -42,6 +44,7 @@ def decide(cluster: Mapping[str, Any]) -> dict[str, Any]:
     wanted = wishes.of(cluster)
     decision = _decided(members, wanted)
     _refuse_unfit(decision, members, cluster)
+    _leave_to_keeper(decision, members)
     if decision.cluster:
         _leave_alone(decision, members)
     return _result(decision, members, cluster, wanted)
@@ -138,6 +141,29 @@ def _refuse_unfit(decision: Decision, members: Sequence[Member], cluster: Mappin
         decision.cluster += unsupported(name, facts or {})
 
 
+def _keeper(members: Sequence[Member]) -> str | None:
+    """Patroni, where it runs on any member: slots, commits that wait and who is primary are its own then."""
+    return KEEPER if any(KEEPER in member.promoters for member in members) else None
+
+
+def _leave_to_keeper(decision: Decision, members: Sequence[Member]) -> None:
+    """What it would undo, or do at the same time."""
+    if _keeper(members) is None:
+        return
+    if decision.primary is None:
+        decision.cluster.insert(
+            0,
+            "Patroni keeps this cluster, and no primary is seen: it makes one by itself, and patronictl list tells "
+            "what it waits for.",
+        )
+    for name in [each for each, task in decision.tasks.items() if task in JOINING]:
+        decision.refuse(
+            name,
+            f"{name} has no data of this cluster, which Patroni keeps: take the cluster back with "
+            "runbook.postgres.patroni and patroni_state=absent, have this add the member, and hand it over again.",
+        )
+
+
 def _leave_alone(decision: Decision, members: Sequence[Member]) -> None:
     for member in members:
         decision.tasks[member.name] = "refused" if member.reachable else "unknown"
@@ -175,6 +201,7 @@ def _result(
         },
         "read_hosts": [name for name in by_name if decision.tasks[name] in SERVING],
         "joining": _turns(decision, wanted),
+        "keeper": _keeper(members),
         "refusals": decision.cluster,
     }
 

@@ -108,7 +108,10 @@ def warnings(scene: Scene) -> list[str]:
         return []
     _ours, others = planning.rejected(scene.running, scene.path)
     told = [f"The server does not take {each}; correct that file." for each in others]
-    return told + planning.overridden(scene.running, scene.settings, scene.path)
+    # Beside the data it is Patroni's, which includes the instance's own and has its reasons.
+    keepers = str(scene.instance.data_directory / "postgresql.conf")
+    files = [entry for entry in scene.running.files if entry.file != keepers]
+    return told + planning.overridden(replace(scene.running, files=files), scene.settings, scene.path)
 
 
 def result(scene: Scene, plan: planning.SettingsPlan, pending: tuple[str, ...]) -> dict[str, Any]:

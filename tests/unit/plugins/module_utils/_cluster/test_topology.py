@@ -439,3 +439,26 @@ def test_who_copies_from_one_that_joins_has_to_wait_for_it() -> None:
     decided = decide({"name": "shop", "nodes": found, "upstreams": {"b": "c", "d": "e", "e": "b"}})
     assert decided["joining"] == [["c", "d"], ["b"]]
     assert decide({"name": "shop", "nodes": {"a": primary(), "b": standby()}})["joining"] == []
+
+
+def kept(facts: dict[str, Any]) -> dict[str, Any]:
+    return {**facts, "machine": {**facts.get("machine", {}), "promoters": ["Patroni"]}}
+
+
+def test_who_keeps_the_cluster_is_told() -> None:
+    told = decide({"name": "c", "nodes": {"a": kept(primary()), "b": standby()}})
+    assert told["keeper"] == "Patroni"
+    assert told["refusals"] == []
+    assert [each["task"] for each in told["nodes"].values()] == ["primary", "standby"]
+    assert decide({"name": "c", "nodes": {"a": primary()}})["keeper"] is None
+
+
+def test_nobody_joins_a_cluster_that_patroni_keeps() -> None:
+    told = decide({"name": "c", "nodes": {"a": kept(primary()), "b": bare()}})
+    assert told["nodes"]["b"]["task"] == "refused"
+    assert "patroni_state=absent" in told["nodes"]["b"]["refusal"]
+
+
+def test_a_primary_is_not_made_where_patroni_makes_one() -> None:
+    told = decide({"name": "c", "nodes": {"a": kept(standby()), "b": standby()}})
+    assert "makes one by itself" in told["refusals"][0]
