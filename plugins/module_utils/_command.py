@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -36,11 +37,12 @@ _NOW_AND_THEN = 0.25
 class ProgramFailed(Problem):
     """A program ended with an error, was killed or did not end in time."""
 
-    def __init__(self, sentence: str, code: int | None = None, words: str = "") -> None:
+    def __init__(self, sentence: str, code: int | None = None, words: str = "", told: str = "") -> None:
         super().__init__(sentence)
-        # Its exit code if it ended by itself, and what it said last.
+        # Its exit code if it ended by itself, what it said last, and all its lines.
         self.code = code
         self.words = words
+        self.told = told or words
 
 
 @dataclass(frozen=True)
@@ -177,17 +179,19 @@ class Program:
             raise ProgramFailed(f"{self.name} did not end within {seconds:.0f} s and was killed.") from None
         finally:
             self._close()
-        words = self._last_words()
+        told = self._told()
+        words = " / ".join(told[-3:]).rstrip(".")
         if code < 0:
             raise ProgramFailed(f"{self.name} was ended by signal {signal.Signals(-code).name}.")
         if code:
             reason = words or "it gave no reason"
-            raise ProgramFailed(f"{self.name} failed with exit code {code}: {reason}.", code, words)
+            raise ProgramFailed(f"{self.name} failed with exit code {code}: {reason}.", code, words, "\n".join(told))
 
-    def _last_words(self) -> str:
-        lines = self.words().splitlines()
-        told = [" ".join(line.split()) for line in lines if line.strip()]
-        return " / ".join(told[-3:]).rstrip(".")
+    def _told(self) -> list[str]:
+        """Its lines, each with single blanks, without the statement that PostgreSQL's programs repeat at any length."""
+        repeated = rf"^Command was: .*?(?=^{re.escape(self.name)}: |\Z)"
+        said = re.sub(repeated, "", self.words(MOST_WORDS), flags=re.MULTILINE | re.DOTALL)
+        return [" ".join(line.split()) for line in said.splitlines() if line.strip()]
 
 
 def run(

@@ -235,7 +235,7 @@ DO $$
 BEGIN
   FOR turn IN 1..600 LOOP
     PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-      WHERE datname LIKE 'runbook_verify_%' AND application_name NOT LIKE 'runbook_verify_%';
+      WHERE datname LIKE 'runbook_verify_%' AND application_name = 'pg_restore';
     EXIT WHEN FOUND;
     PERFORM pg_sleep(0.05);
     PERFORM pg_stat_clear_snapshot();
@@ -254,6 +254,44 @@ def test_a_proof_that_somebody_ends_is_held_against_nobody(kept: Backups) -> Non
     [told] = kept.info()["backups"]
     assert (told["id"], told["problems"]) == (name, [])
     assert kept.taken(state="verified", verify="restore")["verified"]["level"] == "restore"
+
+
+# What was written by one rule does not come back under another.
+CHANGED_ITS_MIND = (
+    "CREATE FUNCTION fits(n int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN\n RETURN true;\nEND'",
+    "CREATE TABLE t (n int CHECK (public.fits(n)))",
+    "INSERT INTO t VALUES (1)",
+    "CREATE OR REPLACE FUNCTION fits(n int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN\n RETURN false;\nEND'",
+)
+
+
+def test_a_server_of_another_language_is_understood_or_asked_to_be(kept: Backups) -> None:
+    # Beside the archive of locales, of which a server that runs has a copy.
+    kept.node.exec(["localedef", "--no-archive", "-i", "de_DE", "-f", "UTF-8", "de_DE.UTF-8"])
+    german = "ALTER ROLE {} SET lc_messages = 'de_DE.UTF-8'"
+    login: dict[str, Any] = {"login_host": "127.0.0.1", "login_user": "prover", "login_password": "prover"}
+    kept.server.run("CREATE ROLE prover LOGIN CREATEDB PASSWORD 'prover'", "CREATE DATABASE proven OWNER prover")
+    kept.server.run("SET ROLE prover", *CHANGED_ITS_MIND, database="proven")
+    kept.server.run(german.format("postgres"), german.format("prover"))
+    try:
+        kept.options = {"database": "proven", "globals": "none", "format": "directory", "jobs": 2}
+        kept.taken(verify="checksum")
+        # One that may not choose what it is told in: nothing is held against what was not understood.
+        failed = kept.take(**login, state="verified", verify="restore").failure
+        assert "ALTER ROLE ... SET lc_messages = 'C'" in failed
+        assert kept.info()["backups"][0]["problems"] == []
+        # A superuser chooses.
+        failed = kept.take(state="verified", verify="restore").failure
+        assert "violates check constraint" in failed
+        assert "violates check constraint" in str(kept.info()["backups"][0]["problems"])
+        # So does one that was set so.
+        kept.clear()
+        kept.options = {"database": "proven", "globals": "none", "format": "plain"}
+        kept.server.run("ALTER ROLE prover SET lc_messages = 'C'")
+        assert "violates check constraint" in kept.take(**login, verify="restore").failure
+        assert "violates check constraint" in str(kept.info()["backups"][0]["problems"])
+    finally:
+        kept.server.run("ALTER ROLE postgres RESET lc_messages", "DROP DATABASE proven", "DROP ROLE prover")
 
 
 def test_rows_that_are_hidden_and_tables_that_may_not_be_read_are_refused(kept: Backups) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup import ro
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LEVELS, written
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import by_restore
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import Conninfo, by_restore
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import VERIFICATION, of_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import read_state, write_state
@@ -32,7 +32,7 @@ class Server:
 
     session: Session
     connect: Callable[[str], AbstractContextManager[Session]]
-    conninfo: Callable[[str], str]
+    conninfo: Conninfo
     # As it is connected to; empty for the socket.
     host: str = ""
 

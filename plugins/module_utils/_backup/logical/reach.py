@@ -17,8 +17,12 @@ from ansible_collections.runbook.postgres.plugins.module_utils._session import S
 SETTINGS = {"TimeZone": "UTC", "DateStyle": "ISO", "row_security": "off"}
 
 
-def parameters(module: Module, database: str) -> dict[str, Any]:
-    return {**libpq_parameters(module.params), "dbname": database}
+def parameters(module: Module, database: str, options: str = "") -> dict[str, Any]:
+    """With those startup options beside the user's own."""
+    given = libpq_parameters(module.params)
+    if options:
+        given["options"] = f"{given.get('options', '')} {options}".strip()
+    return {**given, "dbname": database}
 
 
 def session_to(module: Module, database: str, lock_seconds: float = 60.0) -> Session:
@@ -30,6 +34,6 @@ def server(module: Module, session: Session) -> Server:
     return Server(
         session,
         lambda name: session_to(module, name),
-        lambda name: conninfo(parameters(module, name)),
+        lambda name, options: conninfo(parameters(module, name, options)),
         str(libpq_parameters(module.params).get("host", "")),
     )

@@ -22,11 +22,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.v
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import DIRECTORY, PLAIN, Origin
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.subscriptions import forget
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.tongue import tongue
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import QueryFailed, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
 
 Connect = Callable[[str], contextlib.AbstractContextManager[Session]]
+# By a database's name and the startup options of the session.
+Conninfo = Callable[[str, str], str]
 
 PREFIX = "runbook_verify_"
 
@@ -48,7 +51,7 @@ def by_restore(
     tools: Tools,
     session: Session,
     connect: Connect,
-    conninfo: Callable[[str], str],
+    conninfo: Conninfo,
     environment: dict[str, str],
     identity: Path | None,
     seconds: float,
@@ -62,10 +65,12 @@ def by_restore(
             f"create them, or restore {told.globals or 'the roles'} first."
         )
     with _scratch(session, connect, told.origin) as name:
+        with connect(name) as empty:
+            spoken = tongue(empty)
         try:
-            _restore(backup, tools, conninfo(name), environment, identity, seconds)
+            _restore(backup, tools, conninfo(name, spoken.options), environment, identity, seconds)
         except ProgramFailed as error:
-            raise failure(backup, "does not restore", error) from error
+            raise failure(backup, "does not restore", error, spoken) from error
         with connect(name) as restored:
             # Counting takes as long as the table is large.
             restored.limit(seconds)

@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Callable
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.blame import blamed, unheard
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import Tools
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import DIRECTORY, PLAIN
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.tongue import UNDERSTOOD, Tongue
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, run
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 
@@ -23,16 +24,6 @@ PORTION = 1 << 18
 LIST_SECONDS = 3600.0
 # The last words of a plain dump that was written to its end.
 _END = b"-- PostgreSQL database dump complete"
-
-
-# Of pg_restore, psql and libpq, which speak English here, and of a server that does: a session that was ended, a server
-# that restarts, a disk or a memory that gave out. Nothing of that is the backup's fault.
-_HINDRANCES = re.compile(
-    "closed the connection|terminating connection|connection to server|could not (send|receive) data|"
-    "database system is (starting|shutting|in recovery)|No space left on device|out of memory|Cannot allocate memory|"
-    "Input/output error|canceling statement|too many clients|remaining connection slots|worker process died",
-    re.IGNORECASE,
-)
 
 
 class NotVerified(Problem):
@@ -43,12 +34,15 @@ class NotProven(Problem):
     """Something was in the way of the proof, which tells nothing of the backup."""
 
 
-def failure(backup: Backup, what: str, error: ProgramFailed) -> Problem:
-    """Whether a program that failed tells something of what it read: one that was ended does not."""
-    told = f"Backup {backup.id} {what}, {error.sentence.rstrip('.')}"
-    if error.code is None or _HINDRANCES.search(error.words or error.sentence):
-        return NotProven(f"{told}, which is nothing that is held against it: see to that and run this again.")
-    return NotVerified(f"{told}: use another one.")
+def failure(backup: Backup, what: str, error: ProgramFailed, tongue: Tongue = UNDERSTOOD) -> Problem:
+    """Whether a program that failed tells something of what it read, in a language that is understood."""
+    against = blamed(error)
+    told = f"Backup {backup.id} {what}, {(against or error.sentence).rstrip('.')}"
+    if against:
+        return NotVerified(f"{told}: use another one.")
+    return NotProven(
+        f"{told}, which is nothing that is held against it: see to that and run this again.{unheard(tongue)}"
+    )
 
 
 def by_checksum(backup: Backup, moved: Callable[[int], None] = lambda _: None) -> None:

@@ -6,22 +6,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.blame import blamed
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import open_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.checks import CheckFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
-
-# Of content that cannot be right, wherever it is restored. Of a role, an extension or room that is missing there,
-# nothing is said here.
-_OF_THE_CONTENT = re.compile(
-    r"violates \w+(?: \w+)? constraint|could not create unique index|invalid input syntax|missing data for column"
-    r"|extra data after last expected column|could not (?:read from input file|uncompress)|unexpected end of file"
-    r"|did not find magic string"
-)
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,8 @@ def flaw(error: Problem, directory: Path) -> Flaw | None:
         return None
     if damage:
         return Flaw("checksum", " ".join(damage))
-    return next((Flaw("restore", each.sentence) for each in _causes(error) if _is_of_the_content(each)), None)
+    told = next((said for said in map(_against, _causes(error)) if said), None)
+    return None if told is None else Flaw("restore", told)
 
 
 def _causes(error: BaseException | None) -> list[Problem]:
@@ -52,8 +45,9 @@ def _causes(error: BaseException | None) -> list[Problem]:
     return found
 
 
-def _is_of_the_content(error: Problem) -> bool:
+def _against(error: Problem) -> str | None:
+    """What it says against the backup."""
     if isinstance(error, CheckFailed):
         # One that has a cause of its own could not be made.
-        return error.__cause__ is None
-    return isinstance(error, ProgramFailed) and error.code is not None and bool(_OF_THE_CONTENT.search(error.words))
+        return error.sentence if error.__cause__ is None else None
+    return blamed(error) if isinstance(error, ProgramFailed) else None

@@ -112,8 +112,8 @@ class Unpacking:
 
     @property
     def _over(self) -> dict[str, str]:
-        """No WAL of this server is for anybody, and its statistics are for those who use it."""
-        return {"archive_mode": "off", "ident_file": str(self.place.ident)}
+        """No WAL of this server is for anybody, and what it says is read by programs, which read English."""
+        return {"archive_mode": "off", "ident_file": str(self.place.ident), "lc_messages": "C"}
 
     def _make(self) -> None:
         place = self.place

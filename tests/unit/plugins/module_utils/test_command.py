@@ -28,6 +28,14 @@ def test_a_failure_keeps_its_code_and_last_words() -> None:
     assert (failure.value.code, failure.value.words) == (3, "no such thing")
 
 
+def test_the_reason_is_told_and_not_the_long_statement_that_failed_for_it() -> None:
+    words = f"sh: error: no room\nCommand was: CREATE VIEW v AS\nSELECT 1\n{'more ' * 1000}\n\nsh: error: one died\n"
+    with pytest.raises(ProgramFailed) as failure:
+        run(["sh", "-c", "cat >&2; exit 1"], 10, text=words)
+    assert failure.value.words == "sh: error: no room / sh: error: one died"
+    assert failure.value.told == "sh: error: no room\nsh: error: one died"
+
+
 @ROOT
 def test_a_program_of_somebody_else_has_their_rights_only() -> None:
     nobody = account("nobody", "base-passwd")

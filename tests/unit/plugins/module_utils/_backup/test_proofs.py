@@ -26,6 +26,9 @@ QUERY = "pg_restore: error: could not execute query: "
         "pg_restore: error: could not read from input file: end of file",
         "pg_restore: error: input file does not appear to be a valid archive",
         'ERROR:  duplicate key value violates unique constraint "orders_pkey"',
+        'ERROR:  null value in column "a" of relation "t" violates not-null constraint',
+        # One of several at work, whose end the first of them tells of last.
+        QUERY + 'ERROR:  relation "public.t" does not exist\npg_restore: error: a worker process died unexpectedly',
     ],
 )
 def test_what_does_not_restore_counts_as_none(words: str) -> None:
@@ -48,6 +51,14 @@ def test_what_does_not_restore_counts_as_none(words: str) -> None:
         ("ERROR:  canceling statement due to user request", 1),
         ("pg_restore: error: a worker process died unexpectedly", 1),
         ("FATAL:  sorry, too many clients already", 2),
+        # Another server may have them.
+        ('ERROR:  extension "postgis" is not available', 1),
+        ("ERROR:  permission denied to create extension", 1),
+        ('ERROR:  role "owner" does not exist', 1),
+        # The disk under the dump.
+        ("pg_restore: error: could not read from input file: Input/output error", 1),
+        # What is not understood.
+        (QUERY + "FEHLER:  Typ »mood« existiert nicht", 1),
     ],
 )
 def test_what_was_in_the_way_is_nothing_against_it(words: str, code: int | None) -> None:

@@ -67,7 +67,7 @@ def test_what_cannot_be_seen(host: str, answer: Any) -> None:
 def test_a_proof_by_restore_is_refused_where_it_would_fill_the_disk(tmp_path: Path) -> None:
     session: Any = Asked(str(tmp_path))
     way: Any = None
-    server = Server(session, lambda _: session, str)
+    server = Server(session, lambda _: session, lambda name, _: name)
     with pytest.raises(Refused, match="verify it by list"):
         Prover(way, None, 1.0, server).refuse_too_full(1 << 60, "all")
     session.answer = "/not/there"
