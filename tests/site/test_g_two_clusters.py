@@ -35,7 +35,7 @@ class Two:
     nodes: dict[str, Node]
     secret: str = SECRET
 
-    def write(self) -> Path:
+    def write(self, **of_odd: Any) -> Path:
         def hosts(*names: str) -> dict[str, Any]:
             addresses = {name: networks.address(FIRST_ADDRESS + NAMES.index(name)) for name in names}
             return {name: {**inventory.connection(name), "postgres_address": addresses[name]} for name in names}
@@ -44,6 +44,7 @@ class Two:
             "postgres_cluster": ODD,
             "postgres_hosts": [ALONE],
             "postgres_first_primary": ALONE,
+            **of_odd,
         }
         books = {
             "postgres_cluster": "books",
@@ -63,8 +64,8 @@ class Two:
         path.write_text(json.dumps({"postgres": {"children": clusters}}), encoding="utf-8")
         return path
 
-    def play(self, *words: str) -> Run:
-        return play(self.write(), "runbook.postgres.site", *words)
+    def play(self, *words: str, **of_odd: Any) -> Run:
+        return play(self.write(**of_odd), "runbook.postgres.site", *words)
 
     def psql(self, name: str, sql: str) -> str:
         return (
@@ -90,6 +91,15 @@ def foretold(two: Two) -> Run:
     assert done.returncode == 0, done.failures or done.output
     assert said.told() == done.told(), first_difference(said.told(), done.told())
     return done
+
+
+def test_a_repository_host_that_is_another_clusters_is_refused_for_that_cluster(two: Two) -> None:
+    refused = two.play("--limit", ALONE, backup_repository_host=PRIMARY, backup_repositories=[{"path": "/srv/backup"}])
+    assert refused.returncode != 0
+    assert f"{ALONE} is of cluster {ODD} and its backup_repository_host {PRIMARY} of cluster books" in refused.failure(
+        ALONE
+    )
+    assert refused.changed == []
 
 
 @pytest.fixture(scope="module")
