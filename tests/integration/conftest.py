@@ -146,6 +146,7 @@ LONG_TESTS = {
         "test_of_several_clusters_in_one_directory_the_own_latest_is_restored",
         "test_rows_that_are_not_as_many_change_nothing",
     ),
+    "test_schedule_tells": ("test_what_was_due_while_the_host_was_down_is_run_when_it_is_back",),
     "test_restore_tables": (
         "test_a_backup_of_one_table_brings_it_back",
         "test_a_schema_comes_back_beside_and_in_place",

@@ -1,4 +1,4 @@
-"""A job that fails is told by the webhook that the role was given, in the end, and nobody sees its address."""
+"""A job is run when it was due, also after the host was down, and one that fails is told by the webhook in the end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.docker import docker
 from lab.nodes import Node
 from lab.waiting import wait_until
 from tests.integration.playing import Stage
@@ -85,3 +86,30 @@ def test_a_failed_job_is_never_silent(stage: Stage) -> None:
     # Whoever is told no more leaves nothing behind.
     stage.played("schedule", schedule_webhook_file="", schedule_on_failure=[])
     assert node.exec(["ls", "/etc/systemd/system"]).stdout.count("runbook-failed-") == 0
+
+
+def test_what_was_due_while_the_host_was_down_is_run_when_it_is_back(stage: Stage) -> None:
+    (node,) = stage.nodes
+    node.write("/usr/local/bin/job", '#!/bin/sh\necho "$3" >> /srv/ran\n', mode="0755")
+    jobs = [
+        {"name": "nightly", "playbook": "nightly", "calendar": "daily"},
+        {"name": "not-yet", "playbook": "not-yet", "calendar": "daily"},
+    ]
+    stage.played("schedule", schedule_program="/usr/local/bin/job", schedule_jobs=jobs)
+    timers = [f"runbook-{job['name']}.timer" for job in jobs]
+    # It was last run before the day of yesterday; the other one, today.
+    node.exec(["touch", "-d", "2 days ago", f"/var/lib/systemd/timers/stamp-{timers[0]}"])
+    ran = ["cat", "/srv/ran"]
+    assert node.exec(ran, check=False).returncode != 0
+    docker("restart", node.container)
+    node.wait_until_booted()
+    assert node.exec(["systemctl", "is-enabled", *timers]).stdout.split() == ["enabled"] * 2
+    assert node.exec(["systemctl", "is-active", *timers]).stdout.split() == ["active"] * 2
+    wait_until("the one that was missed has run", lambda: node.exec(ran, check=False).returncode == 0, bound=120)
+    assert node.exec(ran).stdout.split() == ["nightly"]
+    # It is made up for once.
+    docker("restart", node.container)
+    node.wait_until_booted()
+    told = node.exec(["systemctl", "show", "--property=LastTriggerUSec", "--value", timers[0]]).stdout
+    assert told.strip()
+    assert node.exec(ran).stdout.split() == ["nightly"]
