@@ -216,6 +216,7 @@ options:
             rclone's own configuration file names; rclone has to be installed on the managed host.
           - The copy is compared by hashes that the far end takes of it, or is read back where it takes none. Its
             manifest goes there last, so that what has one is whole.
+          - A proof that fails later is told there as well, so that nobody takes the copy for the latest good one.
         type: str
         required: true
       retention:

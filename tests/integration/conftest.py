@@ -37,6 +37,7 @@ LONG = (
     "test_archive_refusals",
     "test_backup_faults",
     "test_backup_playbook",
+    "test_backup_sftp",
     "test_backup_store",
     "test_convert_interrupted",
     "test_convert_waits",
@@ -146,7 +147,6 @@ LONG_TESTS = {
         "test_of_several_clusters_in_one_directory_the_own_latest_is_restored",
         "test_rows_that_are_not_as_many_change_nothing",
     ),
-    "test_schedule_tells": ("test_what_was_due_while_the_host_was_down_is_run_when_it_is_back",),
     "test_restore_tables": (
         "test_a_backup_of_one_table_brings_it_back",
         "test_a_schema_comes_back_beside_and_in_place",
@@ -156,6 +156,7 @@ LONG_TESTS = {
         "test_rows_alone_come_back_into_the_definitions_that_are_there",
         "test_rows_that_others_refer_to_are_missing_and_nothing_happens",
     ),
+    "test_schedule_tells": ("test_what_was_due_while_the_host_was_down_is_run_when_it_is_back",),
     "test_server_recover": (
         "test_a_server_that_is_frozen_is_left_to_a_person",
         "test_again_and_again",

@@ -77,7 +77,21 @@ def _rank(level: str | None) -> int:
 def read_state(directory: Path) -> State:
     """What cannot be read is no proof, and may have been the word that this backup is none."""
     try:
-        told: Any = json.loads((directory / STATE).read_text(encoding="utf-8"))
+        return parse_state((directory / STATE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return NOTHING_KNOWN
+    except (OSError, ValueError):
+        return unreadable(directory / STATE)
+
+
+def unreadable(path: Path) -> State:
+    return State({}, f"{path}, which tells whether proofs held, cannot be read: verify it by restore.")
+
+
+def parse_state(text: str) -> State:
+    """ValueError for what was not written here."""
+    try:
+        told: Any = json.loads(text)
         copies = tuple(Copy(each["place"], each["checked"], moment(each["at"])) for each in told["copies"])
         proofs = {str(level): str(at) for level, at in told["proofs"].items()}
         for level, at in proofs.items():
@@ -85,10 +99,8 @@ def read_state(directory: Path) -> State:
             moment(at)
         _rank(told["failed_level"])
         return State(proofs, told["failure"], told["failed_at"], told["failed_level"], copies)
-    except FileNotFoundError:
-        return NOTHING_KNOWN
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return State({}, f"{directory / STATE}, which tells whether proofs held, cannot be read: verify it by restore.")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
 
 
 def write_state(directory: Path, state: State) -> None:

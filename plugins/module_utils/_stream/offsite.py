@@ -11,6 +11,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,19 @@ def _compared_tree(rclone: str, directory: Path, names: list[str], sizes: Mappin
     return ", ".join(sorted(ways))
 
 
-def far_directories(remote: str, name: str) -> tuple[dict[str, str], list[str]]:
-    """The content of the file of this name in each directory below the remote path, and those on their way out."""
+@dataclass(frozen=True)
+class FarDirectory:
+    """What two of its files say; the second may be missing."""
+
+    text: str
+    beside: str | None = None
+
+
+def far_directories(remote: str, name: str, beside: str) -> tuple[dict[str, FarDirectory], list[str]]:
+    """Each directory below the remote path that has a file of this name, and those on their way out."""
     rclone = find("rclone", "rclone")
     with tempfile.TemporaryDirectory() as place:
-        filters = [f"--include=/*/{name}", f"--include=/*/{TOMBSTONE}"]
+        filters = [f"--include=/*/{each}" for each in (name, beside, TOMBSTONE)]
         try:
             run([rclone, "copy", *filters, *PATIENCE, remote, place], LEAST_SECONDS)
         except ProgramFailed as error:
@@ -117,8 +126,24 @@ def far_directories(remote: str, name: str) -> tuple[dict[str, str], list[str]]:
             raise NotOffsite(f"{remote} cannot be listed: {error.sentence}") from error
         found = sorted(Path(place).iterdir())
         leaving = [each.name for each in found if (each / TOMBSTONE).exists()]
-        files = [each / name for each in found if each.name not in leaving]
-        return {each.parent.name: each.read_text(encoding="utf-8", errors="replace") for each in files}, leaving
+        there = [each for each in found if each.name not in leaving and (each / name).exists()]
+        return {each.name: FarDirectory(_text(each / name) or "", _text(each / beside)) for each in there}, leaving
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+
+
+def told_far(remote: str, directory: str, name: str, text: str | None) -> None:
+    """A word about a directory that is there, in a file of that name in it; None takes it back."""
+    rclone, place = find("rclone", "rclone"), below(remote, directory)
+    try:
+        if text is None:
+            run([rclone, "delete", f"--include=/{name}", *PATIENCE, place], LEAST_SECONDS)
+        else:
+            run([rclone, "rcat", *PATIENCE, below(place, name)], LEAST_SECONDS, text=text)
+    except ProgramFailed as error:
+        raise NotOffsite(f"{place} could not be told what came of a proof: {error.sentence}") from error
 
 
 def far_sizes(remote: str) -> dict[str, int]:

@@ -15,6 +15,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup import ma
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Copy
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import plan as steps
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import tell
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import Prover
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Wanted
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.take import Taken, Taking
@@ -78,6 +79,8 @@ class Apply:
         manifest = (backup.directory / manifests.NAME).stat().st_size
         how = tree_copied(backup.directory, {**sizes, manifests.NAME: manifest}, manifests.NAME, step.remote)
         state = read_state(backup.directory)
+        # What was said of it while it did not hold.
+        tell(step.remote, backup.id, state)
         others = tuple(each for each in state.copies if each.place != step.remote)
         copy = Copy(step.remote, how, datetime.now(timezone.utc).replace(microsecond=0))
         write_state(backup.directory, replace(state, copies=(*others, copy)))

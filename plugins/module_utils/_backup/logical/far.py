@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the far end holds of a series, as far as listing it tells."""
+"""What the far end holds of a series, as far as listing it tells, and what it is told of proofs."""
 
 from __future__ import annotations
 
@@ -14,24 +14,65 @@ from pathlib import Path
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Series, Verified
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import NAME, Manifest, parse
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, series_of
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import below, far_directories, far_sizes
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import (
+    STATE,
+    State,
+    parse_state,
+    unreadable,
+)
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import (
+    FarDirectory,
+    below,
+    far_directories,
+    far_sizes,
+    told_far,
+)
 
 
 def copies(remote: str, series: Series) -> tuple[list[Entry], list[str]]:
     """A manifest goes there last, when the rest was compared; what was lost since is a problem. And what is leaving."""
-    texts, going = far_directories(remote, NAME)
-    sizes = far_sizes(remote) if texts else {}
+    there, going = far_directories(remote, NAME, STATE)
+    sizes = far_sizes(remote) if there else {}
     entries = []
-    for name, text in sorted(texts.items()):
+    for name, found in sorted(there.items()):
         with contextlib.suppress(Refused):
-            told = parse(text, Path(below(remote, name)) / NAME)
+            told = parse(found.text, Path(below(remote, name)) / NAME)
             if told.id == name and series_of(told) == series:
                 # Its files are there, not here.
                 entry = Backup(Path(below(remote, name)), replace(told, files=())).entry()
-                lost = tuple(f"{below(remote, name)} lacks its file {each}." for each in _lost(told, sizes))
-                entries.append(replace(entry, verified=Verified("checksum", entry.stopped), problems=lost))
+                problems = [f"{below(remote, name)} lacks its file {each}." for each in _lost(told, sizes)]
+                failure = failure_of(remote, name, found)
+                problems += [failure] if failure else []
+                entries.append(replace(entry, verified=Verified("checksum", entry.stopped), problems=tuple(problems)))
     return entries, going
+
+
+def failure_of(remote: str, name: str, found: FarDirectory) -> str | None:
+    """Of the last proof that did not hold, wherever it was made."""
+    if found.beside is None:
+        return None
+    try:
+        return parse_state(found.beside).failure
+    except ValueError:
+        return unreadable(Path(below(remote, name)) / STATE).failure
+
+
+def tell(remote: str, name: str, state: State) -> None:
+    """A copy is no better than what it is of: a failed proof is told beside it, until one holds."""
+    told_far(remote, name, STATE, None if state.failure is None else replace(state, copies=()).to_json())
+
+
+def tell_all(name: str, state: State) -> list[str]:
+    """Each copy that is known; sentences about those that could not be told."""
+    untold = []
+    for copy in state.copies:
+        try:
+            tell(copy.place, name, state)
+        except Problem as error:
+            word = "a good one" if state.failure else "no good one"
+            untold.append(f"{error.sentence} Others take the copy there for {word} until {name} is verified again.")
+    return untold
 
 
 def _lost(told: Manifest, sizes: Mapping[str, int]) -> list[str]:

@@ -151,7 +151,8 @@ def _copied(entry: Entry, seen: Seen, remote: str) -> Iterator[Step]:
     if entry.id not in far:
         yield Send(entry.id, remote)
     for each in seen.here:
-        if each.id not in (far | {entry.id}) and remote in {copy.place for copy in each.copies}:
+        # One whose proof failed is not good there either, and is there all the same.
+        if each.good and each.id not in (far | {entry.id}) and remote in {copy.place for copy in each.copies}:
             yield Forget(each.id, remote)
 
 

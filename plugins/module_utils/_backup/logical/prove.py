@@ -17,6 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup import ro
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LEVELS, written
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import tell_all
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import Conninfo, by_restore
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import VERIFICATION, of_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
@@ -56,8 +57,11 @@ class Prover:
                 self._prove(backup, level, progress)
         finally:
             progress.end()
-        state = read_state(backup.directory).held(level, _now())
+        before = read_state(backup.directory)
+        state = before.held(level, _now())
         write_state(backup.directory, state)
+        if before.failure is not None and state.failure is None:
+            self.warnings.extend(tell_all(backup.id, state))
         if state.failure is not None:
             self.warnings.append(
                 f"Backup {backup.id} counts as none still, until a proof by {state.failed_level or LEVELS[-1]} holds: "
@@ -99,8 +103,11 @@ def _remembered(backup: Backup, level: str) -> Iterator[None]:
     try:
         yield
     except verify.NotVerified as error:
-        write_state(backup.directory, read_state(backup.directory).failed(level, error.sentence, _now()))
-        raise
+        state = read_state(backup.directory).failed(level, error.sentence, _now())
+        write_state(backup.directory, state)
+        # Files that are damaged are these ones, and a copy of them is what is wanted next.
+        untold = [] if level == "checksum" else tell_all(backup.id, state)
+        raise verify.NotVerified(" ".join([error.sentence, *untold])) from error
 
 
 def checksum_progress(progress: Progress, backup: Backup) -> Callable[[int], None]:

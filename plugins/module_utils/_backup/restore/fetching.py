@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.belonging import Own, of_one_cluster
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import failure_of
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.preflight import make_destination
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import checksum_progress
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
@@ -26,6 +28,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.place imp
     sync,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import LATEST, Backup, open_backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import STATE
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, find
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Measured, Progress
@@ -34,21 +37,31 @@ from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite i
 SECONDS = 24 * 3600.0
 
 
-def wanted(options: Mapping[str, Any], fits: Callable[[Manifest], bool], own: Own) -> Manifest:
+@dataclass(frozen=True)
+class Elsewhere:
+    """A copy, and what came of a proof that did not hold."""
+
+    manifest: Manifest
+    failure: str | None = None
+
+
+def wanted(options: Mapping[str, Any], fits: Callable[[Manifest], bool], own: Own) -> Elsewhere:
     """The one that is meant, by the manifests at the far end: each went there last, when the rest was compared."""
     remote, which = options["offsite"], options["backup"]
-    found = []
-    for name, text in far_directories(remote, NAME)[0].items():
+    found, failures = [], {}
+    for name, there in far_directories(remote, NAME, STATE)[0].items():
         with contextlib.suppress(Refused):
-            told = parse(text, Path(below(remote, name)) / NAME)
+            told = parse(there.text, Path(below(remote, name)) / NAME)
             if told.id == name and _meant(told, options, fits):
                 found.append(told)
+                failures[name] = failure_of(remote, name, there)
     if not found:
         what = "none that fits" if which == LATEST else f"no backup {which}"
         raise Refused(f"{remote} holds {what}: look which there are with rclone lsf {remote}.")
     mine = of_one_cluster(found, own, remote)
     # By its number: a clock that was wrong once does not make a copy the latest for ever.
-    return max((each for each in found if each.id in mine), key=lambda each: (each.number, each.started))
+    last = max((each for each in found if each.id in mine), key=lambda each: (each.number, each.started))
+    return Elsewhere(last, failures[last.id])
 
 
 def _meant(told: Manifest, options: Mapping[str, Any], fits: Callable[[Manifest], bool]) -> bool:

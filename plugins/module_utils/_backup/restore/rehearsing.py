@@ -15,8 +15,8 @@ from typing import Any, Callable
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.belonging import of_one_cluster
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import moment, written
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import tell
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
     LATEST,
     Backup,
@@ -28,11 +28,12 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.f
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.mend import Restore
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.whole import Server
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.wish import DURING_SWAP, KEEP, RESTORE
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import State, write_state
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import NOTHING_KNOWN, State, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, said
 from ansible_collections.runbook.postgres.plugins.module_utils._session import DRIVER_MISSING, Session
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import NotOffsite
 
 _CONNECT_SECONDS = 30.0
 # An index of a large table is made by one statement.
@@ -70,7 +71,9 @@ class Rehearsed:
         if (given["repository"] is None) == (given["offsite"] is None):
             raise Refused("A logical backup is in a repository or offsite: give one of the two for each.")
         self._given = {**given, **_AS_IN_EARNEST, "backup": LATEST}
-        self._told = _latest(self._given)
+        there = _latest(self._given)
+        self._told = there.manifest
+        self._failed_before = there.failure is not None
         # Before anything is fetched: a key that does not open it is not tried in vain.
         source.key_for(Backup(Path(), self._told), given["identity"])
 
@@ -111,7 +114,7 @@ class Rehearsed:
             self._tell(error, directory)
             raise
         # One that lies where nobody can write is proven all the same.
-        with contextlib.suppress(OSError, Refused):
+        with contextlib.suppress(OSError, Refused, NotOffsite):
             self._remember(directory, lambda state, at: state.held("restore", at))
         rows = checks.get("rows")
         counted = [] if rows is None else [f"its tables have the {rows} rows that its manifest counts"]
@@ -127,11 +130,11 @@ class Rehearsed:
     def _tell(self, error: Problem, directory: Path) -> None:
         """Whoever restores next is told that it is no good, where it is the backup that is not."""
         found = flaw(error, directory)
-        if found is None or self._given["repository"] is None:
+        if found is None:
             return
         try:
             self._remember(directory, lambda state, at: state.failed(found.level, found.sentence, at))
-        except (OSError, Refused) as reason:
+        except (OSError, Refused, NotOffsite) as reason:
             raise Problem(
                 f"{error.sentence} That could not be written down with the backup ({said(reason).rstrip('.')}), which "
                 "others take for a good one until it is: mend that and hold the drill again."
@@ -139,8 +142,13 @@ class Rehearsed:
 
     def _remember(self, directory: Path, judged: Callable[[State, str], State]) -> None:
         """With the backup, where others look, and where another run may write as well."""
+        now = written(datetime.now(timezone.utc))
+        if self._given["offsite"] is not None:
+            state = judged(NOTHING_KNOWN, now)
+            if self._failed_before or state.failure is not None:
+                tell(self._given["offsite"], self.id, state)
+            return
         with place.alone(directory.parent, readable_of(self.database), f"database {self.database}"):
-            now = written(datetime.now(timezone.utc))
             write_state(directory, judged(open_backup(directory).state, now))
 
 
@@ -148,7 +156,7 @@ def _session(parameters: Mapping[str, Any], database: str) -> Session:
     return Session({**parameters, "dbname": database}, Deadline(_CONNECT_SECONDS), {}, _STATEMENT_SECONDS)
 
 
-def _latest(options: Mapping[str, Any]) -> Manifest:
+def _latest(options: Mapping[str, Any]) -> fetching.Elsewhere:
     """The newest, whatever is wrong with it: an older one in its place would hide just that."""
 
     def own() -> str | None:
@@ -167,11 +175,11 @@ def _latest(options: Mapping[str, Any]) -> Manifest:
     ]
     if not found:
         # In its own words, which name what is wrong.
-        return repository.find(LATEST, database, fit=fits, own=own).manifest
+        return fetching.Elsewhere(repository.find(LATEST, database, fit=fits, own=own).manifest)
     if len({each.origin.database for each in found}) > 1:
         raise Refused(f"{repository.place} holds backups of several databases: say of which one the latest is meant.")
     mine = of_one_cluster(found, own, str(repository.place))
     newest = max((each for each in found if each.id in mine), key=lambda each: each.number)
     for broken in repository.broken_since(newest.id):
         raise Refused(broken.problem)
-    return newest
+    return fetching.Elsewhere(newest)

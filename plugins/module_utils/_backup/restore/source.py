@@ -54,14 +54,14 @@ def _named_or_latest(options: Mapping[str, Any], own: Own, *, fetch: bool) -> Ba
 def _from_elsewhere(options: Mapping[str, Any], own: Own, *, fetch: bool) -> Backup:
     if not options["repository"] or options["backup"].startswith("/"):
         raise Refused("With offsite give latest or an id as backup, and repository, where the copy is fetched to.")
-    told = fetching.wanted(options, fit(options), own)
-    repository = Path(options["repository"])
+    there = fetching.wanted(options, fit(options), own)
+    told, repository = there.manifest, Path(options["repository"])
     here = fetching.whole(repository / told.id)
+    # What lies here has been proven last, if either was.
+    failure = there.failure if here is None else here.state.failure
+    if options["backup"] == LATEST and failure is not None:
+        raise Refused(f"The latest backup is not whole: {failure} It, or another one, is taken by its id alone.")
     if here is not None:
-        if options["backup"] == LATEST and here.state.failure is not None:
-            raise Refused(
-                f"The latest backup is not whole: {here.state.failure} It, or another one, is taken by its id alone."
-            )
         return here
     if fetch:
         return fetching.fetched(options["offsite"], told, repository)

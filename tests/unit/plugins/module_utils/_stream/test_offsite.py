@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import (
+    FarDirectory,
     NotOffsite,
     copied,
     far_directories,
     remove_far,
+    told_far,
     tree_copied,
 )
 
@@ -111,7 +113,7 @@ elif verb == "copy":
     if not paths[0].is_dir():
         sys.exit(3)
     for each in paths[0].glob("*/*"):
-        if each.name in ("manifest.json", "removing"):
+        if each.name in ("manifest.json", "said.json", "removing"):
             (paths[1] / each.parent.name).mkdir(exist_ok=True)
             shutil.copy(each, paths[1] / each.parent.name / each.name)
 elif verb == "copyto":
@@ -171,7 +173,11 @@ def test_a_tree_is_copied_and_compared(
     far = far_tree(tmp_path, monkeypatch, hashes)
     assert tree_copied(tree, SIZES, "manifest.json", "vault:pg") == how
     assert {str(each.relative_to(far / "one")) for each in (far / "one").rglob("*") if each.is_file()} == set(SIZES)
-    assert far_directories("vault:pg", "manifest.json") == ({"one": "manifest.json"}, [])
+    assert far_directories("vault:pg", "manifest.json", "said.json") == ({"one": FarDirectory("manifest.json")}, [])
+    told_far("vault:pg", "one", "said.json", "no good")
+    assert far_directories("vault:pg", "manifest.json", "said.json")[0]["one"].beside == "no good"
+    told_far("vault:pg", "one", "said.json", None)
+    assert far_directories("vault:pg", "manifest.json", "said.json")[0]["one"].beside is None
 
 
 def test_a_tree_that_does_not_arrive_is_told(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +192,7 @@ def test_what_is_removed_there_is_gone_or_marked(tree: Path, tmp_path: Path, mon
     far_tree(tmp_path, monkeypatch, stops="/globals.sql")
     with pytest.raises(NotOffsite, match="could not be removed"):
         remove_far("vault:pg", "one", "manifest.json")
-    assert far_directories("vault:pg", "manifest.json") == ({}, ["one"])
+    assert far_directories("vault:pg", "manifest.json", "said.json") == ({}, ["one"])
     far_tree(tmp_path, monkeypatch)
     remove_far("vault:pg", "one", "manifest.json")
     assert not (far / "one").exists()
@@ -194,4 +200,4 @@ def test_what_is_removed_there_is_gone_or_marked(tree: Path, tmp_path: Path, mon
 
 def test_a_remote_that_is_not_there_yet_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     far_tree(tmp_path, monkeypatch)
-    assert far_directories("vault:pg", "manifest.json") == ({}, [])
+    assert far_directories("vault:pg", "manifest.json", "said.json") == ({}, [])

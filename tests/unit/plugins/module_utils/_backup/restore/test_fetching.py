@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import fetching
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import FarDirectory
 from tests.unit.plugins.module_utils._backup.backups import manifest
 
 LATEST: dict[str, Any] = {"offsite": "vault:pg", "backup": "latest", "database": "shop"}
@@ -21,9 +22,9 @@ def numbered(number: int, started: str) -> Manifest:
 
 
 def chosen(monkeypatch: pytest.MonkeyPatch, *copies: Manifest, **options: Any) -> str:
-    far = {each.id: each.to_json() for each in copies}
+    far = {each.id: FarDirectory(each.to_json()) for each in copies}
     monkeypatch.setattr(fetching, "far_directories", lambda *_: (far, []))
-    return fetching.wanted({**LATEST, **options}, lambda _: True, lambda: None).id
+    return fetching.wanted({**LATEST, **options}, lambda _: True, lambda: None).manifest.id
 
 
 def test_a_clock_that_was_wrong_once_makes_no_copy_the_latest_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
