@@ -172,6 +172,35 @@ def test_a_clock_that_was_set_back(kept: Backups) -> None:
     assert kept.manifest(done["path"])["number"] == 2
 
 
+def test_a_host_whose_clock_is_two_days_behind_goes_on(kept: Backups) -> None:
+    """The module and the programs that it starts have another clock; that of the server is right."""
+    kept.node.exec(["apt-get", "update", "-q"])
+    kept.node.exec(["apt-get", "install", "-q", "-y", "--no-install-recommends", "faketime"])
+
+    def behind(module: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        argv = ["faketime", "-f", "-2d", *inside.command(None)]
+        done = kept.node.exec(argv, user="postgres", input=inside.request(module, arguments), check=False)
+        ended = inside.ended(done.returncode, done.stdout, done.stderr)
+        assert ended.code == 0, ended.text
+        return dict(ended.result)
+
+    first = kept.taken(verify="restore")
+    wish = kept.wish(max_age="1 day", verify="restore", retention={"count": 1})
+    # What comes from the future counts for no age, and is older all the same.
+    done = behind("pg_backup", wish)
+    assert done["taken"]
+    assert "a clock was or is wrong" in str(done["warnings"])
+    assert [each["id"] for each in done["removed"]] == [first["id"]]
+    assert done["id"] < first["id"]
+    assert (kept.manifest(done["path"])["number"], kept.visible()) == (2, [done["id"]])
+    again = behind("pg_backup", wish)
+    assert (again["changed"], again["id"]) == (False, done["id"])
+    # With the clock right again it is two days old, and gives way to the next one.
+    last = kept.taken(max_age="1 day", verify="restore", retention={"count": 1})
+    assert last["taken"]
+    assert (kept.manifest(last["path"])["number"], kept.visible()) == (3, [last["id"]])
+
+
 def flipped(kept: Backups, path: str) -> None:
     kept.altered(path, "data[len(data) // 2] ^= 1")
 
