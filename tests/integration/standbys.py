@@ -57,6 +57,27 @@ openssl x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 
   -out {name}.crt 2>/dev/null
 """
 
+# Passes on what it hears, a while later.
+FAR = """
+import asyncio
+
+async def carry(source, target):
+    while word := await source.read(65536):
+        await asyncio.sleep(SECONDS)
+        target.write(word)
+    target.close()
+
+async def serve(*near):
+    far = await asyncio.open_connection("PRIMARY", 5432)
+    await asyncio.gather(carry(near[0], far[1]), carry(far[0], near[1]), return_exceptions=True)
+
+async def main():
+    async with await asyncio.start_server(serve, "127.0.0.1", 6000) as server:
+        await server.serve_forever()
+
+asyncio.run(main())
+"""
+
 
 @dataclass(frozen=True)
 class Trio:
@@ -102,16 +123,30 @@ class Trio:
     def follow(self, name: str, **settings: Any) -> Cluster:
         """The settings with which a clone finds its primary, written by hand, and its access rules."""
         cluster = Cluster(self.node(name), self.version, password=self.primary.password)
-        hosts = ",".join(node.ip for node in self.nodes)
-        conninfo = (
-            f"host={hosts} port=5432 user=replicator target_session_attrs=read-write sslmode=verify-full "
-            f"sslrootcert={TLS}/ca.crt sslcert={TLS}/node.crt sslkey={TLS}/node.key connect_timeout=3"
-        )
-        own = {"cluster_name": name, "primary_conninfo": conninfo, "primary_slot_name": name}
+        own = {"cluster_name": name, "primary_conninfo": self.conninfo(), "primary_slot_name": name}
         cluster.configure({"listen_addresses": "*", **SETTINGS, **own, **settings})
         self.let_in(cluster)
         self.clusters[name] = cluster
         return cluster
+
+    def conninfo(self, place: str | None = None) -> str:
+        """Whoever is the primary, or the first one by way of another place."""
+        hosts = ",".join(node.ip for node in self.nodes)
+        return (
+            f"{place or f'host={hosts} port=5432'} user=replicator target_session_attrs=read-write sslmode=verify-full "
+            f"sslrootcert={TLS}/ca.crt sslcert={TLS}/node.crt sslkey={TLS}/node.key connect_timeout=3"
+        )
+
+    @contextlib.contextmanager
+    def far_away(self, name: str, seconds: float) -> Iterator[str]:
+        """A way to the primary on which every word takes so long, as a place of a conninfo."""
+        node, primary = self.node(name), self.primary.node.ip
+        node.write("/tmp/far.py", FAR.replace("PRIMARY", primary).replace("SECONDS", str(seconds)))
+        pid = node.exec(["sh", "-c", "python3 /tmp/far.py >/dev/null 2>&1 & echo $!"]).stdout.strip()
+        try:
+            yield f"host={primary} hostaddr=127.0.0.1 port=6000"
+        finally:
+            node.exec(["kill", pid])
 
     def let_in(self, cluster: Cluster) -> None:
         cluster.node.write(f"{cluster.config_directory}/pg_ident.conf", IDENT, owner="postgres:postgres", mode="0640")

@@ -235,6 +235,15 @@ def test_why_it_does_not_stream_is_told_from_its_log(fresh: Trio) -> None:
     assert 'replication slot "nowhere" does not exist' in sentence
 
 
+def test_one_that_is_only_connected_does_not_stream(fresh: Trio) -> None:
+    """For as long as the upstream thinks about it, the receiver of a standby calls itself streaming."""
+    made(fresh.clone("second"))
+    with fresh.far_away("second", seconds=0.2) as way:
+        fresh.follow("second", primary_slot_name="nowhere", primary_conninfo=fresh.conninfo(way))
+        sentence = refused(fresh.stream("second", timeout=10))
+    assert 'replication slot "nowhere" does not exist' in sentence
+
+
 def test_less_than_the_primary_has_is_refused_before_it_starts(fresh: Trio) -> None:
     made(fresh.clone("second"))
     fresh.follow("second", max_connections=20)

@@ -17,20 +17,21 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._instance import observe as instances
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.restart import backup_runs
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.service import control
+from ansible_collections.runbook.postgres.plugins.module_utils._receiver import STREAMS
 from ansible_collections.runbook.postgres.plugins.module_utils._synchronous import required_standbys
 
 _VALIDATION_SECONDS = 20.0
 
 # The last line of any file is the one that will count.
-_ASK = """
+_ASK = f"""
 SELECT json_build_object(
   'role', CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END,
   'waiting', (SELECT coalesce(json_object_agg(s.name, json_build_object(
                 'running', s.setting,
                 'wanted', (SELECT f.setting FROM pg_file_settings AS f WHERE lower(f.name) = lower(s.name)
-                           ORDER BY f.seqno DESC LIMIT 1))), '{}')
+                           ORDER BY f.seqno DESC LIMIT 1))), '{{}}')
               FROM pg_settings AS s WHERE s.pending_restart),
-  'upstream', (SELECT status FROM pg_stat_wal_receiver),
+  'receives', {STREAMS},
   'streaming', (SELECT coalesce(json_agg(s.slot_name ORDER BY s.slot_name), '[]')
                 FROM pg_stat_replication AS r JOIN pg_replication_slots AS s ON s.active_pid = r.pid
                 WHERE r.state = 'streaming' AND s.slot_type = 'physical' AND NOT s.temporary),
@@ -42,7 +43,7 @@ SELECT json_build_object(
   'synchronous_standby_names', current_setting('synchronous_standby_names'),
   'confirming', (SELECT coalesce(json_agg(application_name ORDER BY application_name), '[]')
                  FROM pg_stat_replication WHERE state = 'streaming' AND sync_state <> 'async'))
-"""
+"""  # noqa: S608 - a constant of ours
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def ask(instance: instances.Instance, seconds: float = 30.0) -> Server:
     return Server(
         told["role"],
         told["waiting"],
-        told["upstream"] == "streaming",
+        told["receives"],
         frozenset(told["streaming"]),
         tuple(told["backups"]),
         told["called"],

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import literal
+from ansible_collections.runbook.postgres.plugins.module_utils._receiver import STREAMS
 
 ROLE = "SELECT json_build_object('standby', pg_is_in_recovery())"
 
@@ -24,16 +25,16 @@ SELECT json_build_object(
 
 # Whoever has had a transaction open for the longest is whom a conflict waits for. What it runs is not read: a
 # statement may hold a secret.
-_STANDBY = """
+_STANDBY = f"""
 SELECT json_build_object(
-  'caught_up', pg_last_wal_replay_lsn() >= {target},
+  'caught_up', pg_last_wal_replay_lsn() >= {{target}},
   'replayed', pg_last_wal_replay_lsn(),
   'received', pg_last_wal_receive_lsn(),
   'age', extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()),
   'paused', pg_is_wal_replay_paused(),
   'delay', current_setting('recovery_min_apply_delay'),
   'patience', current_setting('max_standby_streaming_delay'),
-  'streams', EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming'),
+  'streams', {STREAMS},
   'replay_waits', (SELECT wait_event_type || ':' || wait_event FROM pg_stat_activity WHERE backend_type = 'startup'),
   'receiver_waits', (SELECT wait_event_type || ':' || wait_event FROM pg_stat_activity
                      WHERE backend_type = 'walreceiver'),
@@ -42,7 +43,7 @@ SELECT json_build_object(
               FROM pg_stat_activity
               WHERE backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
               ORDER BY xact_start LIMIT 1))
-"""
+"""  # noqa: S608 - a constant of ours
 
 
 def standby(target: str) -> str:

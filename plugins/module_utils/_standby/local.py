@@ -25,13 +25,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._debian import (
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors
 from ansible_collections.runbook.postgres.plugins.module_utils._mounts import unmounted
+from ansible_collections.runbook.postgres.plugins.module_utils._receiver import STREAMS
 from ansible_collections.runbook.postgres.plugins.module_utils._registration import REGISTERING
 from ansible_collections.runbook.postgres.plugins.module_utils._standby.place import Place, existing
 
-_RUNNING = """
+_RUNNING = f"""
 SELECT json_build_object(
   'in_recovery', pg_is_in_recovery(),
-  'streaming', EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming'))
+  'streaming', {STREAMS})
 """
 _DATA_DIRECTORY = re.compile(r"^\s*data_directory\s*=?\s*'((?:[^']|'')*)'", re.MULTILINE)
 

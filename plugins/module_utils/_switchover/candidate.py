@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._receiver import STREAMS
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 from ansible_collections.runbook.postgres.plugins.module_utils._switchover import proof, server
 from ansible_collections.runbook.postgres.plugins.module_utils._switchover.notes import ENDED, Note, Notebook
@@ -26,13 +27,13 @@ WAITING, PROMOTING = "waiting", "promoting"
 # How much of what was received last is read for the proof; the primary stops within this of its last word.
 _BACK_SECONDS = 30.0
 
-_LOOK = """
+_LOOK = f"""
 SELECT pg_catalog.pg_is_in_recovery() AS recovering,
        CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_get_wal_replay_pause_state() END AS replay,
-       (SELECT status FROM pg_catalog.pg_stat_wal_receiver) AS receiver,
+       {STREAMS} AS streams,
        (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver) AS timeline,
        pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')) AS segment_bytes
-"""
+"""  # noqa: S608 - a constant of ours
 # Before PostgreSQL 14 there is no word for a pause that is asked for and not yet there.
 _LOOK_13 = _LOOK.replace(
     "pg_catalog.pg_get_wal_replay_pause_state()",
@@ -84,8 +85,8 @@ class Candidate:
             raise Refused(
                 f"Instance {self.place.title} is no standby, so that it cannot take over: look who is primary."
             )
-        if row["receiver"] != "streaming" or row["replay"] != "not paused":
-            state = "does not stream" if row["receiver"] != "streaming" else "has its replay paused"
+        if not row["streams"] or row["replay"] != "not paused":
+            state = "does not stream" if not row["streams"] else "has its replay paused"
             raise Refused(f"Instance {self.place.title} {state}, so that it cannot take over: mend that first.")
         self.result["timeline_before"] = int(row["timeline"])
         self._segment_bytes = int(row["segment_bytes"])

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import Socket
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Silent
+from ansible_collections.runbook.postgres.plugins.module_utils._receiver import RECEIVER, STATUS
 
 SECONDS = 8.0
 # How long a server that is still starting is waited for.
@@ -20,7 +21,7 @@ STARTING_SECONDS = 10.0
 STARTING = ("is starting up", "not yet accepting connections", "not accepting connections")
 HANGS = ("timeout expired", "statement timeout")
 
-QUESTION = """
+QUESTION = f"""
 SELECT json_build_object(
   'data_directory', current_setting('data_directory'),
   'server_version_num', current_setting('server_version_num')::int,
@@ -36,8 +37,8 @@ SELECT json_build_object(
   'replay_lsn', pg_last_wal_replay_lsn(),
   'replay_paused', CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END,
   'current_lsn', CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END,
-  'upstream', (SELECT json_build_object('host', sender_host, 'port', sender_port, 'status', status)
-      FROM pg_stat_wal_receiver),
+  'upstream', (SELECT json_build_object('host', sender_host, 'port', sender_port, 'status', {STATUS})
+      FROM {RECEIVER}),
   'streaming', (SELECT coalesce(json_agg(DISTINCT application_name), '[]')
       FROM pg_stat_replication WHERE state = 'streaming'),
   'slots', (SELECT coalesce(json_agg(json_build_object(
@@ -46,7 +47,7 @@ SELECT json_build_object(
   'oldest_wal', (SELECT to_hex(('x' || left(oldest, 8))::bit(32)::bigint) || '/'
         || to_hex(('x' || right(oldest, 8))::bit(32)::bigint
                   * (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'))
-      FROM (SELECT min(right(name, 16)) AS oldest FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$') AS files),
+      FROM (SELECT min(right(name, 16)) AS oldest FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{{24}}$') AS files),
   'awaits_wal', EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup'
       AND (wait_event LIKE 'RecoveryWal%' OR wait_event = 'RecoveryRetrieveRetryInterval')),
   'restores', current_setting('restore_command') <> '',
@@ -57,7 +58,7 @@ SELECT json_build_object(
         'recovery_min_apply_delay', 'synchronous_standby_names')),
   'pending_restart', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart)
 )
-"""
+"""  # noqa: S608 - a constant of ours
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._instance.outage 
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.outage.diagnose import doing
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.outage.found import Found, Server
 from ansible_collections.runbook.postgres.plugins.module_utils._instance.outage.observe import running
+from ansible_collections.runbook.postgres.plugins.module_utils._receiver import STREAMS
 
 _PAUSE = 0.5
 # Debian's tools need a moment from when systemd calls the unit started until its server has written its lock.
@@ -33,10 +34,10 @@ SET LOCAL synchronous_commit = local;
 SELECT pg_logical_emit_message(true, 'runbook.postgres', 'recovered');
 COMMIT;
 """
-_STANDBY = """
+_STANDBY = f"""
 SELECT json_build_object(
   'configured', current_setting('primary_conninfo') <> '',
-  'streaming', EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming'))
+  'streaming', {STREAMS})
 """
 
 
