@@ -207,7 +207,8 @@ options:
         type: int
   offsite:
     description:
-      - Where the backup is copied. A failure leaves the backup here, and the next run copies it.
+      - Where the backup is copied, and with it what is here and did not arrive in the runs before. Whatever the far end
+        does not take or give up, what is to be done here is done first, and the run fails at its end.
     type: dict
     suboptions:
       remote:

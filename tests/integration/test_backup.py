@@ -154,6 +154,24 @@ def test_retention_here_and_there(kept: Backups) -> None:
     assert other["removed"] == []
 
 
+def test_a_far_end_that_takes_and_gives_up_nothing_keeps_nobody_from_a_backup(kept: Backups) -> None:
+    """It is full, or keeps everything against whoever would remove it: nights go on here, and it is told each time."""
+    few = {"retention": {"count": 2}, "offsite": {"remote": FAR, "retention": {"count": 3}}}
+    first, second = kept.taken(**few), kept.taken(**few)
+    locked = f"touch {FAR}/{first['id']}/removing && chown root {FAR} {FAR}/* && chmod 755 {FAR} {FAR}/*"
+    kept.node.exec(["sh", "-c", locked])
+    nights = [kept.take(**few) for _ in range(3)]
+    assert all(f"copy backup {night.result['id']} to {FAR}" not in night.result["steps"] for night in nights)
+    assert all("what was to be done here is done" in night.failure for night in nights)
+    assert "(and 3 more like it)" in nights[2].failure
+    assert kept.visible() == [night.result["id"] for night in nights[1:]]
+    assert kept.visible(FAR) == [first["id"], second["id"]]
+    # Later on what did not arrive goes along, and what was left of a removal goes.
+    kept.node.exec(["sh", "-c", f"chown -R postgres {FAR}"])
+    last = kept.taken(**few)
+    assert kept.names(FAR) == kept.visible(FAR) == [*(night.result["id"] for night in nights[1:]), last["id"]]
+
+
 def test_it_is_verified_where_it_is(kept: Backups) -> None:
     done = kept.taken(verify="none", count_rows=True)
     assert done["verified"] is None

@@ -17,6 +17,15 @@ def is_id(name: str) -> bool:
     return _ID.fullmatch(name) is not None
 
 
+def ids_of(readable: str) -> str:
+    """A pattern for those of one database, and of none whose name begins alike."""
+    return rf"{re.escape(readable)}-[a-z]+-\d{{8}}T\d{{6}}Z-[0-9a-f]{{6}}"
+
+
+def is_of(name: str, readable: str) -> bool:
+    return re.fullmatch(ids_of(readable), name) is not None
+
+
 def new_id(database: str, content: str, now: datetime, random: str) -> str:
     """Reads well, sorts by time, and is safe in any file system whatever the database is called."""
     return f"{readable(database)}-{content}-{now.strftime('%Y%m%dT%H%M%SZ')}-{random}"

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LOGICAL
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import ids_of
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._orphans import end_orphans
@@ -100,7 +101,7 @@ def busy(place: Path, readable: str) -> bool:
 def leftovers(place: Path, readable: str) -> list[Path]:
     """What a run that was killed left of backups with such names; nobody else writes them while we hold the lock."""
     endings = "|".join(map(re.escape, (PARTIAL, REMOVING, ENDING, f"{ENDING}.new")))
-    pattern = re.compile(rf"\.{re.escape(readable)}-[a-z]+-\d{{8}}T\d{{6}}Z-[0-9a-f]{{6}}({endings})")
+    pattern = re.compile(rf"\.{ids_of(readable)}({endings})")
     try:
         return sorted(each for each in place.iterdir() if pattern.fullmatch(each.name))
     except FileNotFoundError:

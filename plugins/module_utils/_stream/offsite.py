@@ -65,10 +65,11 @@ def _seconds(size: int) -> float:
     return LEAST_SECONDS + size / SLOWEST_BYTES_PER_SECOND
 
 
-def tree_copied(directory: Path, sizes: Mapping[str, int], last: str, remote: str) -> str:
+def tree_copied(directory: Path, sizes: Mapping[str, int], sums: Mapping[str, str], last: str, remote: str) -> str:
     """The same for files below a directory, to a directory of that name below the remote path.
 
-    `last` goes when all the others are there as they should be: where it is found, they are as well.
+    `last` goes when all the others are there as they should be, which `sums` say (sha256): where it is found, they are
+    as well. A file that was altered here since is copied, and its copy believed by nobody.
     """
     rclone, place = find("rclone", "rclone"), below(remote, directory.name)
     first = [path for path in sizes if path != last]
@@ -78,14 +79,16 @@ def tree_copied(directory: Path, sizes: Mapping[str, int], last: str, remote: st
             names.flush()
             argv = [rclone, "copy", "--checksum", "--no-traverse", f"--files-from-raw={names.name}", *PATIENCE]
             run([*argv, str(directory), place], _seconds(sum(sizes.values())))
-        ways = _compared_tree(rclone, directory, first, sizes, place)
+        ways = _compared_tree(rclone, directory, first, sizes, sums, place)
         copied(directory / last, place)
     except ProgramFailed as error:
         raise NotOffsite(f"{place} did not take the copy: {error.sentence}") from error
     return ways
 
 
-def _compared_tree(rclone: str, directory: Path, names: list[str], sizes: Mapping[str, int], place: str) -> str:
+def _compared_tree(
+    rclone: str, directory: Path, names: list[str], sizes: Mapping[str, int], sums: Mapping[str, str], place: str
+) -> str:
     listing = run(
         [rclone, "lsjson", "--hash", "--recursive", "--files-only", *PATIENCE, place], _seconds(sum(sizes.values()))
     )
@@ -97,11 +100,17 @@ def _compared_tree(rclone: str, directory: Path, names: list[str], sizes: Mappin
             raise NotOffsite(f"{there} is not there although it was copied.")
         for theirs, ours in HASHES.items():
             if far[name].get(theirs):
-                ways.add(_compared(theirs, far[name][theirs], hash_of(here, ours)[1], there))
+                how, algorithm, told = theirs, ours, far[name][theirs]
                 break
         else:
-            read = _read_back(rclone, there, _seconds(sizes[name]))
-            ways.add(_compared("sha256 of what was read back", read, hash_of(here)[1], there))
+            told = _read_back(rclone, there, _seconds(sizes[name]))
+            how, algorithm = "sha256 of what was read back", "sha256"
+        expected = sums[name] if algorithm == "sha256" else hash_of(here, algorithm)[1]
+        if (algorithm != "sha256" or told != expected) and hash_of(here)[1] != sums[name]:
+            raise NotOffsite(
+                f"{here} is not what was backed up any more, so that its copy is none: verify that backup."
+            )
+        ways.add(_compared(how, told, expected, there))
     return ", ".join(sorted(ways))
 
 

@@ -23,7 +23,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.repositor
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import read_state, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import below, remove_far, tree_copied
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import (
+    NotOffsite,
+    remove_far,
+    tree_copied,
+)
 
 
 @dataclass
@@ -35,6 +39,8 @@ class Apply:
     readable: str
     taken: Taken | None = None
     done: list[Any] = field(default_factory=list)
+    # What the far end did not take or give up, a sentence each.
+    undone: list[str] = field(default_factory=list)
 
     def carry_out(self, plan: Plan) -> None:
         ways: Mapping[type, Callable[[Any], None]] = {
@@ -44,11 +50,23 @@ class Apply:
             steps.Send: self._send,
             steps.Forget: self._forget,
             steps.Remove: self._remove,
+            steps.ClearFar: self._clear_far,
             steps.RemoveFar: self._remove_far,
         }
+        unsent = False
         for step in plan.changes:
-            ways[type(step)](step)
-            self.done.append(step)
+            if unsent and isinstance(step, steps.RemoveFar) and not step.anyway:
+                continue
+            try:
+                ways[type(step)](step)
+            except NotOffsite as error:
+                # Told at the end: the far end keeps nobody from a backup here, nor from making room.
+                if not isinstance(step, steps.FAR_STEPS):
+                    raise
+                self.undone.append(error.sentence)
+                unsent = unsent or isinstance(step, steps.Send)
+            else:
+                self.done.append(step)
 
     def backup(self, name: str) -> Backup:
         if name == steps.NEW:
@@ -57,13 +75,8 @@ class Apply:
             name = self.taken.backup.id
         return open_backup(self.wanted.destination / name)
 
-    def _clear(self, step: steps.Clear) -> None:
-        if self.wanted.offsite is not None and step.name.startswith(self.wanted.offsite.remote):
-            remove_far(
-                self.wanted.offsite.remote, step.name[len(below(self.wanted.offsite.remote, "")) :], manifests.NAME
-            )
-        else:
-            place.clear(self.wanted.destination, self.readable)
+    def _clear(self, _: steps.Clear) -> None:
+        place.clear(self.wanted.destination, self.readable)
 
     def _take(self, step: steps.Take) -> None:
         self.taken = self.taking.take(self.session)
@@ -77,7 +90,8 @@ class Apply:
         backup = self.backup(step.id)
         sizes = {each.path: each.bytes for each in backup.manifest.files}
         manifest = (backup.directory / manifests.NAME).stat().st_size
-        how = tree_copied(backup.directory, {**sizes, manifests.NAME: manifest}, manifests.NAME, step.remote)
+        sums = {each.path: each.sha256 for each in backup.manifest.files}
+        how = tree_copied(backup.directory, {**sizes, manifests.NAME: manifest}, sums, manifests.NAME, step.remote)
         state = read_state(backup.directory)
         # What was said of it while it did not hold.
         tell(step.remote, backup.id, state)
@@ -87,6 +101,9 @@ class Apply:
 
     def _remove(self, step: steps.Remove) -> None:
         place.remove_backup(self.wanted.destination / step.id)
+
+    def _clear_far(self, step: steps.ClearFar) -> None:
+        remove_far(step.remote, step.id, manifests.NAME)
 
     def _remove_far(self, step: steps.RemoveFar) -> None:
         remove_far(step.remote, step.id, manifests.NAME)

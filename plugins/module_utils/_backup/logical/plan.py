@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Union
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Series, Verified, written
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Wanted
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import leaving
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Offsite, Wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention, leaving
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.words import age_words, size_words
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 
@@ -23,7 +23,7 @@ NEW = "(new)"
 
 @dataclass(frozen=True)
 class Clear:
-    """What a killed run left, here or at the far end."""
+    """What a killed run left here."""
 
     name: str
 
@@ -85,17 +85,33 @@ class Remove:
 
 
 @dataclass(frozen=True)
+class ClearFar:
+    """At the far end it bears a mark."""
+
+    id: str
+    remote: str
+
+    @property
+    def sentence(self) -> str:
+        return f"remove what is left of backup {self.id} from {self.remote}, where a removal was interrupted"
+
+
+@dataclass(frozen=True)
 class RemoveFar:
     id: str
     remote: str
     why: str
+    # Something that is there already stands for it, so that it goes also where nothing new arrives.
+    anyway: bool = True
 
     @property
     def sentence(self) -> str:
         return f"remove backup {self.id} from {self.remote}, {self.why}"
 
 
-Step = Union[Clear, Take, Verify, Send, Forget, Remove, RemoveFar]
+Step = Union[Clear, Take, Verify, Send, Forget, Remove, ClearFar, RemoveFar]
+# What is wrong at the far end keeps nothing from being done here.
+FAR_STEPS = (Send, ClearFar, RemoveFar)
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,7 @@ class Seen:
     here: Sequence[Entry] = ()
     far: Sequence[Entry] = ()
     left: Sequence[str] = ()
+    left_far: Sequence[str] = ()
     # Directories with a backup's name that cannot be believed.
     broken: Sequence[str] = ()
     # Why nobody knows what the far end has; what there is to do here does not wait for it.
@@ -125,35 +142,63 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
         entry = chosen
         if not chosen.at_least(wanted.verify):
             steps.append(Verify(chosen.id, wanted.verify))
-    if offsite is not None:
-        steps += _copied(entry, seen, offsite.remote)
     here = [*(each for each in seen.here if each.id != entry.id), entry]
-    going = leaving(here, wanted.retention, now)
-    steps += [Remove(each.entry.id, each.why) for each in going]
     far: list[Entry] = []
     if offsite is not None:
-        far = [*(each for each in seen.far if each.id != entry.id), entry]
-        remote = offsite.remote
-        steps += [RemoveFar(each.entry.id, remote, each.why) for each in leaving(far, offsite.retention, now)]
+        sent = _missing(wanted, entry, seen, offsite.retention, now)
+        far = [*(each for each in seen.far if each.id not in {one.id for one in sent}), *sent]
+        steps += [Send(each.id, offsite.remote) for each in sent]
+        steps += _forgotten(seen, far, offsite.remote)
+    steps += [Remove(each.entry.id, each.why) for each in leaving(here, wanted.retention, now)]
+    if offsite is not None:
+        steps += [ClearFar(name, offsite.remote) for name in seen.left_far]
+        steps += _removed_far(far, seen.far, offsite, now)
     gone = {(type(step), step.id) for step in steps if isinstance(step, (Remove, RemoveFar))}
     after = [_line(each, wanted.verify if each is entry else "") for each in here if (Remove, each.id) not in gone]
     before = [_line(each, "") for each in seen.here]
     if offsite is not None:
         at = f" at {offsite.remote}"
-        before += [each.id + at for each in seen.far]
+        before += [*(name + at for name in seen.left_far), *(each.id + at for each in seen.far)]
         after += [each.id + at for each in far if (RemoveFar, each.id) not in gone]
     return Plan(tuple(steps), tuple(warnings), (), [*seen.left, *before], after), entry.id
 
 
-def _copied(entry: Entry, seen: Seen, remote: str) -> Iterator[Step]:
-    """One that lost a file there is no copy."""
-    far = {each.id for each in seen.far if each.good}
-    if entry.id not in far:
-        yield Send(entry.id, remote)
+def _missing(wanted: Wanted, entry: Entry, seen: Seen, policy: Retention, now: datetime) -> list[Entry]:
+    """What is to be copied: the chosen one, then what did not arrive in the nights before, the newest first.
+
+    One that lost a file there is no copy. What is older than everything there was never to be there, and one that is
+    kept in another way than is wanted now (plain, where there are recipients) stays here.
+    """
+    far = {each.id: each for each in seen.far if each.good}
+    first = min((each.number for each in far.values()), default=None)
+    late = [
+        each
+        for each in seen.here
+        if each.good
+        and each.id not in far
+        and each.id != entry.id
+        and first is not None
+        and each.number > first
+        and each.encrypted == bool(wanted.recipients)
+    ]
+    going = {each.entry.id for each in leaving([*far.values(), *late, entry], policy, now)}
+    late = sorted((each for each in late if each.id not in going), key=lambda each: each.number, reverse=True)
+    return [*([] if entry.id in far else [entry]), *late]
+
+
+def _forgotten(seen: Seen, far: Sequence[Entry], remote: str) -> Iterator[Step]:
+    there = {each.id for each in far if each.good}
     for each in seen.here:
         # One whose proof failed is not good there either, and is there all the same.
-        if each.good and each.id not in (far | {entry.id}) and remote in {copy.place for copy in each.copies}:
+        if each.good and each.id not in there and remote in {copy.place for copy in each.copies}:
             yield Forget(each.id, remote)
+
+
+def _removed_far(far: Sequence[Entry], now_there: Sequence[Entry], offsite: Offsite, now: datetime) -> Iterator[Step]:
+    """Judged twice: what would be too much without anything new goes even if nothing arrives."""
+    anyway = {each.entry.id for each in leaving(now_there, offsite.retention, now)}
+    for each in leaving(far, offsite.retention, now):
+        yield RemoveFar(each.entry.id, offsite.remote, each.why, anyway=each.entry.id in anyway)
 
 
 def _chosen(wanted: Wanted, here: Sequence[Entry], now: datetime) -> tuple[Entry | None, list[str]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LOGICAL, Entry, Series
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import new_id
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import is_of, new_id
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import preflight
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.apply import Apply, removed
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
@@ -50,7 +50,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._change import Pl
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import conninfo
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
-from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import NotOffsite, below
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import NotOffsite
 
 
 def backed_up(module: Module) -> None:
@@ -78,9 +78,19 @@ def backed_up(module: Module) -> None:
             taking = Taking(wish, found, packed, way, number, owner)
             apply = Apply(wish, taking, prover, session, readable_of(wish.database))
             _carry_out(module, plan, chosen, apply)
-            if seen.unlisted is not None:
-                # Told last: a store that is away keeps nobody from a backup here.
-                raise NotOffsite(f"{seen.unlisted} Only the copy is missing: run this again when it can be listed.")
+            _refuse_without_copy(seen, apply)
+
+
+def _refuse_without_copy(seen: Seen, apply: Apply) -> None:
+    """Told last: what is wrong at the far end keeps nobody from a backup here."""
+    if seen.unlisted is not None:
+        raise NotOffsite(f"{seen.unlisted} Only the copy is missing: run this again when it can be listed.")
+    if apply.undone:
+        more = f" (and {len(apply.undone) - 1} more like it)" if len(apply.undone) > 1 else ""
+        raise NotOffsite(
+            f"{apply.undone[0].rstrip('.')}{more}; what was to be done here is done: "
+            "run this again when that is mended."
+        )
 
 
 def _carry_out(module: Module, plan: Plan, chosen: str, apply: Apply) -> None:
@@ -91,6 +101,8 @@ def _carry_out(module: Module, plan: Plan, chosen: str, apply: Apply) -> None:
         done = replace(plan, changes=tuple(apply.done))
         module.report(**_result(done, None, apply))
         raise
+    if apply.undone:
+        plan = replace(plan, changes=tuple(apply.done))
     backup = None if module.check_mode and any(isinstance(step, Take) for step in plan.changes) else chosen
     module.report(**_result(plan, backup, apply))
 
@@ -105,7 +117,7 @@ def _result(plan: Plan, chosen: str | None, apply: Apply) -> dict[str, Any]:
         "warnings": [*plan.warnings, *apply.prover.warnings],
         **_figures(backup, apply),
     }
-    if plan.changed:
+    if plan.changed and not apply.undone:
         result["diff"] = plan.diff(f"backups of {apply.wanted.title} in {apply.wanted.destination}")
     return result
 
@@ -144,16 +156,17 @@ def _seen(repository: Repository, wish: Wanted, found: Found, check_mode: bool) 
     if check_mode and place.busy(wish.destination, readable):
         # They are somebody's work.
         left = []
-    broken = [each.problem for each in repository.broken() if each.directory.name.startswith(f"{readable}-")]
+    broken = [each.problem for each in repository.broken() if is_of(each.directory.name, readable)]
     far: list[Entry] = []
+    left_far: list[str] = []
     unlisted = None
     if wish.offsite is not None:
         try:
             far, leaving = copies(wish.offsite.remote, series)
-            left += [below(wish.offsite.remote, name) for name in leaving if name.startswith(f"{readable}-")]
+            left_far = [name for name in leaving if is_of(name, readable)]
         except NotOffsite as error:
             unlisted = error.sentence
-    return Seen(series, here, far, left, broken, unlisted)
+    return Seen(series, here, far, left, left_far, broken, unlisted)
 
 
 def _refuse_too_full(wish: Wanted, found: Found, prover: Prover) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import Seen, plan_backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import RemoveFar, Seen, plan_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Offsite, Wanted
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention
 from tests.unit.plugins.module_utils._backup.entries import NOW, SERIES, entry
@@ -102,6 +102,38 @@ def test_a_copy_is_made_where_there_is_none() -> None:
     assert planned(offsite=FAR)[0] == [TAKE, "copy backup (new) to vault:pg"]
 
 
+def test_what_did_not_arrive_in_the_nights_before_goes_with_the_next() -> None:
+    """Nothing older than all that is there, nothing that would go again, nothing plain where there are recipients."""
+    here = [entry(number, days=6 - number) for number in (1, 2, 3, 4, 5)]
+    there = entry(2, days=4, place="vault:pg")
+    copied = ["copy backup b5 to vault:pg", "copy backup b4 to vault:pg", "copy backup b3 to vault:pg"]
+    young = timedelta(days=2)
+    assert planned(here, [there], offsite=FAR, max_age=young)[0] == copied
+    few = planned(here, [there], offsite=Offsite("vault:pg", Retention(count=2)), max_age=young)[0]
+    assert few == [*copied[:2], "remove backup b2 from vault:pg, not among the last 2"]
+    assert planned(here, offsite=FAR, max_age=young)[0] == copied[:1]
+    secret = [*here, replace(entry(6, days=0.1), encrypted=True)]
+    assert planned(secret, [there], offsite=FAR, recipients=("age1x",))[0] == ["copy backup b6 to vault:pg"]
+
+
+def test_what_is_left_of_a_removal_there_keeps_nobody_waiting_here() -> None:
+    seen = Seen(SERIES, [entry(1, days=3)], left_far=["b0"])
+    plan, _ = plan_backup(replace(WANTED, offsite=FAR), seen, NOW)
+    assert [step.sentence for step in plan.changes] == [
+        TAKE,
+        "copy backup (new) to vault:pg",
+        "remove what is left of backup b0 from vault:pg, where a removal was interrupted",
+    ]
+
+
+def test_room_there_is_made_although_nothing_new_arrives() -> None:
+    """What would be too much already goes in any case, the rest only for what arrived."""
+    far = [entry(number, days=10 - number, place="vault:pg") for number in (1, 2, 3)]
+    wish = replace(WANTED, offsite=Offsite("vault:pg", Retention(count=2)))
+    steps = plan_backup(wish, Seen(SERIES, (), far), NOW)[0].changes
+    assert [(step.id, step.anyway) for step in steps if isinstance(step, RemoveFar)] == [("b1", True), ("b2", False)]
+
+
 def test_a_store_that_is_away_holds_up_nothing_here() -> None:
     """And nothing is done there by guess: not a copy, not a removal, not a note that one is gone."""
     old = [entry(number, days=number, place="vault:pg") for number in (3, 2, 1)]
@@ -151,4 +183,5 @@ def test_the_diff_shows_what_stays_beside_what_goes() -> None:
         "a new backup, verified by checksum",
         "b1 at vault:pg",
         "(new) at vault:pg",
+        "b2 at vault:pg",
     ]

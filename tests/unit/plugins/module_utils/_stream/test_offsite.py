@@ -164,6 +164,7 @@ def far_tree(tmp_path: Path, patch: pytest.MonkeyPatch, hashes: str = "yes", sto
 
 
 SIZES = {"dump/1.dat": 10, "globals.sql": 11, "manifest.json": 13}
+SUMS = {name: hashlib.sha256(name.encode()).hexdigest() for name in SIZES}
 
 
 @pytest.mark.parametrize(("hashes", "how"), [("yes", "sha256"), ("", "sha256 of what was read back")])
@@ -171,7 +172,7 @@ def test_a_tree_is_copied_and_compared(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashes: str, how: str
 ) -> None:
     far = far_tree(tmp_path, monkeypatch, hashes)
-    assert tree_copied(tree, SIZES, "manifest.json", "vault:pg") == how
+    assert tree_copied(tree, SIZES, SUMS, "manifest.json", "vault:pg") == how
     assert {str(each.relative_to(far / "one")) for each in (far / "one").rglob("*") if each.is_file()} == set(SIZES)
     assert far_directories("vault:pg", "manifest.json", "said.json") == ({"one": FarDirectory("manifest.json")}, [])
     told_far("vault:pg", "one", "said.json", "no good")
@@ -180,15 +181,26 @@ def test_a_tree_is_copied_and_compared(
     assert far_directories("vault:pg", "manifest.json", "said.json")[0]["one"].beside is None
 
 
+@pytest.mark.parametrize("hashes", ["yes", ""])
+def test_what_was_altered_here_since_is_no_copy(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashes: str
+) -> None:
+    far = far_tree(tmp_path, monkeypatch, hashes)
+    (tree / "globals.sql").write_text("globals.sqk")
+    with pytest.raises(NotOffsite, match=r"one/globals\.sql is not what was backed up any more"):
+        tree_copied(tree, SIZES, SUMS, "manifest.json", "vault:pg")
+    assert not (far / "one" / "manifest.json").exists()
+
+
 def test_a_tree_that_does_not_arrive_is_told(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     far_tree(tmp_path, monkeypatch)
     with pytest.raises(NotOffsite, match="did not take the copy"):
-        tree_copied(tree, {**SIZES, "more": 1}, "manifest.json", "vault:pg")
+        tree_copied(tree, {**SIZES, "more": 1}, SUMS, "manifest.json", "vault:pg")
 
 
 def test_what_is_removed_there_is_gone_or_marked(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     far = far_tree(tmp_path, monkeypatch)
-    tree_copied(tree, SIZES, "manifest.json", "vault:pg")
+    tree_copied(tree, SIZES, SUMS, "manifest.json", "vault:pg")
     far_tree(tmp_path, monkeypatch, stops="/globals.sql")
     with pytest.raises(NotOffsite, match="could not be removed"):
         remove_far("vault:pg", "one", "manifest.json")
