@@ -67,7 +67,8 @@ options:
   timeline:
     description:
       - Timeline to follow. The latest that the archive knows unless given; one that did not come from the present
-        instance's is then refused.
+        instance's is then refused, and so is one that may be a dead branch, since another went on later than it did, or
+        for more than an hour after it began.
     type: int
   end:
     description:

@@ -122,6 +122,7 @@ LONG_TESTS = {
         "test_what_a_killed_run_left_is_nothing_that_runs_and_goes_with_the_next",
     ),
     "test_recover": (
+        "test_a_timeline_that_was_thrown_away_is_not_followed_into_the_past",
         "test_a_missing_file_of_wal_is_not_taken_for_the_end",
         "test_a_run_that_ends_anywhere_is_finished_by_the_next",
         "test_a_target_that_is_missed_leaves_everything_as_it_was",

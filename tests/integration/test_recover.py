@@ -167,6 +167,41 @@ def test_tablespaces_of_the_old_data_stay_where_they_are(ledger: Backed) -> None
 # -- refused before anything is touched ------------------------------------------
 
 
+def test_a_timeline_that_was_thrown_away_is_not_followed_into_the_past(ledger: Backed) -> None:
+    """A recovery was taken back: the old data serves again, and the archive's highest timeline is a dead branch."""
+    cluster, node = ledger.cluster, ledger.node
+    ledger.backup()
+    ledger.archived()
+    recovered = made(ledger.recover(target="immediate", running_server="stop"))
+    cluster.psql("INSERT INTO ledger (who) VALUES (-1)")
+    assert ledger.archived().startswith("00000002")
+    cluster.stop()
+    node.exec(["rm", "-rf", str(cluster.data_directory)])
+    node.exec(["mv", recovered["old_data"], str(cluster.data_directory)])
+    node.exec(["systemctl", "start", cluster.unit])
+    cluster.psql("INSERT INTO ledger (who) VALUES (1)")
+    assert ledger.archived().startswith("00000001")
+    label = ledger.backup()
+    cluster.psql("INSERT INTO ledger (who) VALUES (2)")
+    for check in (True, False):
+        told = refused(ledger.recover(target="latest", running_server="stop", check=check))
+        assert "latest timeline, 2, left 1 at" in told
+        assert "instance 15/main is at".replace("15", str(ledger.version)) in told
+        assert "say in timeline which of them is meant, 1 or 2" in told
+    assert cluster.accepts_connections()
+    cluster.stop("immediate")
+    # A host without any of it asks the repository alone.
+    node.exec(["mv", str(cluster.data_directory), "/var/lib/postgresql/elsewhere"])
+    told = refused(ledger.recover(target="latest"))
+    assert "latest timeline, 2, left 1 at" in told
+    assert f"backup {label}" in told or "the last archived WAL" in told
+    node.exec(["mv", "/var/lib/postgresql/elsewhere", str(cluster.data_directory)])
+    done = made(ledger.recover(target="latest", timeline=1))
+    assert (done["backup"], done["followed_timeline"], done["timeline"]) == (label, 1, 3)
+    # What never reached the archive as well, and nothing of the other.
+    assert cluster.psql("SELECT string_agg(who::text, ',' ORDER BY n) FROM ledger WHERE who <> 0") == "1,2"
+
+
 def test_what_cannot_work_is_refused_beforehand(ledger: Backed) -> None:
     cluster = ledger.cluster
     early = ledger.now()

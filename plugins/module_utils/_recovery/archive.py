@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Segment, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.lines import look
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Target
 
@@ -23,35 +24,42 @@ _LOOK_BACK = 4
 def ask(
     repository: Repository, stanza: Stanza, target: Target, timeline: int | None, version: int, data: Path | None
 ) -> Archive:
-    """`data` is any data directory of the cluster; without one there is nobody to ask as."""
-    if data is None:
-        return Archive(timeline)
+    """`data` is any data directory of the cluster; without one pgBackRest hands out no WAL."""
     number, history = _timeline(repository, stanza, timeline, data)
     if history is None:
         return Archive(number, None)
-    ending = _last_ending(repository, stanza, number, version, data) if target.kind == "time" else None
-    return Archive(number, history, ending)
+    dated = data is not None and target.kind == "time"
+    ending = _last_ending(repository, stanza, number, version, data) if data is not None and dated else None
+    # Of a timeline that somebody named it counts where the archive's end is another's.
+    several = number > 1 if timeline is None else stanza.last is not None and stanza.last.timeline != number
+    return Archive(number, history, ending, look(repository, stanza) if several else {})
 
 
 def _timeline(
-    repository: Repository, stanza: Stanza, wanted: int | None, data: Path
+    repository: Repository, stanza: Stanza, wanted: int | None, data: Path | None
 ) -> tuple[int, Sequence[tuple[int, str]] | None]:
     """That one, or the latest, which the server would find in the same way."""
     if wanted is not None:
-        return wanted, () if wanted == 1 else _history(repository, wanted, data)
+        return wanted, () if wanted == 1 else _history(repository, stanza, wanted, data)
     known = [each.timeline for each in stanza.backups] + ([stanza.last.timeline] if stanza.last else [])
     number = max(known, default=1)
-    history = () if number == 1 else _history(repository, number, data)
+    history = () if number == 1 else _history(repository, stanza, number, data)
     while True:
-        later = _history(repository, number + 1, data)
+        later = _history(repository, stanza, number + 1, data)
         if later is None:
             # A backup of a timeline whose beginning was never archived is complete without it.
             return number, () if history is None else history
         number, history = number + 1, later
 
 
-def _history(repository: Repository, timeline: int, data: Path) -> Sequence[tuple[int, str]] | None:
-    text = repository.history(timeline, data)
+def _history(
+    repository: Repository, stanza: Stanza, timeline: int, data: Path | None
+) -> Sequence[tuple[int, str]] | None:
+    if data is not None:
+        text = repository.history(timeline, data)
+    else:
+        asked = (repository.stored_history(timeline, number, name) for number, name in stanza.archives)
+        text = next((each for each in asked if each is not None), None)
     return None if text is None else ancestors(text)
 
 

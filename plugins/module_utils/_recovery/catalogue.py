@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
@@ -97,6 +98,17 @@ class Backup:
 
 
 @dataclass(frozen=True)
+class Line:
+    """What the archive has of one timeline."""
+
+    # When the file arrived that says where it began.
+    began: datetime | None = None
+    # Its last whole segment, and when that arrived.
+    last: Segment | None = None
+    arrived: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Stanza:
     """What there is of the cluster that is meant."""
 
@@ -107,6 +119,9 @@ class Stanza:
     # The first and last segment in the archive, the last over all timelines.
     first: Segment | None = None
     last: Segment | None = None
+    # Where its WAL is: the number of each repository, and the archive's name there.
+    archives: tuple[tuple[int, str], ...] = ()
+    segment_bytes: int = SEGMENT_BYTES
 
     def segment(self, backup: Backup) -> Segment | None:
         return self.last if self.last is not None and self.last.timeline >= backup.timeline else None
@@ -136,6 +151,8 @@ def read(told: Any, stanza: str, version: int, repository: int | None, segment_b
         tuple(_backups(found.get("backup", ()), ours, segment_bytes)),
         min(segments, key=lambda each: each.name, default=None),
         max(segments, key=lambda each: each.name, default=None),
+        tuple(_archives(found.get("archive", ()), ours)),
+        segment_bytes,
     )
 
 
@@ -155,6 +172,12 @@ def _segments(archive: Iterable[Mapping[str, Any]], ours: set[tuple[Any, Any]], 
         if _belongs(each, ours):
             names = (each.get("min"), each.get("max"))
             yield from (Segment(name, size) for name in names if name and _SEGMENT.fullmatch(name))
+
+
+def _archives(archive: Iterable[Mapping[str, Any]], ours: set[tuple[Any, Any]]) -> Iterable[tuple[int, str]]:
+    for each in archive:
+        if _belongs(each, ours):
+            yield int(each["database"].get("repo-key", 1)), str(each["id"])
 
 
 def _backups(told: Iterable[Mapping[str, Any]], ours: set[tuple[Any, Any]], size: int) -> Iterable[Backup]:

@@ -6,12 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ansible_collections.runbook.postgres.plugins.module_utils._history import position
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza, reachable
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import (
+    Backup,
+    Line,
+    Stanza,
+    reachable,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Target
 
 
@@ -25,6 +30,8 @@ class Archive:
     history: Sequence[tuple[int, str]] | None = ()
     # When the last transaction ended that is in it; None if it was not found.
     last_ending: datetime | None = None
+    # What it has of each timeline, where there are several.
+    lines: Mapping[int, Line] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ class Data:
     # Whole segments of WAL, and those of them that wait to be archived.
     segments: tuple[str, ...] = ()
     segment_bytes: int = SEGMENT_BYTES
+    # When its control file was written last, in seconds since 1970: a server that stands still writes it no more.
+    written_at: float | None = None
 
     @property
     def standing(self) -> str | None:
@@ -151,6 +153,7 @@ def data_in(place: Place) -> Data | None:
         os.readlink(wal) if wal.is_symlink() else None,  # noqa: PTH115 - text, as it stands
         tuple(sorted(name for name in _names(wal) or () if _SEGMENT.fullmatch(name))),
         int(size[1]) if size else SEGMENT_BYTES,
+        _written_at(directory / "global/pg_control"),
     )
 
 
@@ -195,6 +198,13 @@ def _free(path: Path) -> int:
     there = next(each for each in (path, *path.parents) if each.exists())
     found = os.statvfs(there)
     return found.f_bavail * found.f_frsize
+
+
+def _written_at(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
 
 
 def _text(path: Path) -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._history import position
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import refusals as against
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, Choice, beyond
@@ -103,7 +104,11 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
     refusals = [*against.of_host(wanted, host), *against.of_cluster(wanted, host, stanza)]
     refusals += against.of_server(wanted, host, exchanged)
     if resumes is None:
-        refusals += [*choice.refusals, *against.of_timeline(wanted, host, archive), *against.of_stopping(wanted, host)]
+        refusals += [
+            *choice.refusals,
+            *against.of_timeline(wanted, host, stanza, archive),
+            *against.of_stopping(wanted, host),
+        ]
         if backup is not None:
             further = more_wal(wanted, host, stanza)
             outside = tuple(beyond(wanted.target, stanza, archive, now, more_wal=further))
@@ -114,7 +119,11 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
     steps = tuple(_steps(wanted, host, stanza, backup, archive, resumes))
     before = _told(wanted, host)
     after = [f"{wanted.place.data}: cluster {stanza.system_identifier} at {wanted.target}, {wanted.end}"]
-    warnings = (*(choice.warnings if resumes is None else ()), *_warnings(wanted, host, overtaken=overtaken))
+    warnings = (
+        *(choice.warnings if resumes is None else ()),
+        *_warnings(wanted, host, overtaken=overtaken),
+        *_left_behind(wanted, host, stanza, archive),
+    )
     plan = Plan(steps, warnings, before=before, after=after)
     return Course(plan, backup, archive, resumes)
 
@@ -165,6 +174,16 @@ def _warnings(wanted: Wanted, host: Host, *, overtaken: bool = False) -> Iterato
         )
     if data is not None and data.wal is not None:
         yield f"The WAL of the recovered cluster is in its data directory; that of the old one stays in {data.wal}."
+
+
+def _left_behind(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive) -> Iterator[str]:
+    own = against.own_reach(wanted, host, stanza)
+    left = None if own is None else dict(archive.history or ()).get(own.timeline)
+    if own is not None and left is not None and position(own.lsn) > position(left):
+        yield (
+            f"Timeline {archive.timeline} left timeline {own.timeline} at {left}, and instance {wanted.title} went on "
+            f"there to {own.lsn}: what it committed on that way stays in the directory that is moved aside."
+        )
 
 
 def _told(wanted: Wanted, host: Host) -> list[str]:

@@ -106,5 +106,6 @@ class Prover:
 
 def last_start(stanza: Stanza, archive: Archive) -> str | None:
     """Where the last segment of the timeline begins, if it is known."""
-    last = stanza.last
+    line = None if archive.timeline is None else archive.lines.get(archive.timeline)
+    last = stanza.last if line is None else line.last
     return last.start if last is not None and last.timeline == archive.timeline else None

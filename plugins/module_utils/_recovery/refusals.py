@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 
 from ansible_collections.runbook.postgres.plugins.module_utils._history import position
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Segment, Stanza
@@ -16,6 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosin
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Host
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import EXCHANGING
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.rivals import Reach, contested
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import (
     PAUSED,
     REFUSE,
@@ -128,12 +130,31 @@ def _paused_by_us(host: Host) -> bool:
     return host.state is not None and host.state.get("end") == PAUSED
 
 
-def of_timeline(wanted: Wanted, host: Host, archive: Archive) -> Iterator[str]:
+def of_timeline(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive) -> Iterator[str]:
+    if wanted.timeline is not None:
+        return
     data = host.data
-    if wanted.timeline is None and data is not None and data.control is not None and wanted.replaces is None:
-        found = wrong_timeline(data.control.position.timeline, archive.history, archive.timeline)
-        if found is not None:
-            yield found
+    control = None if data is None else data.control
+    found = None
+    if control is not None and wanted.replaces is None:
+        found = wrong_timeline(control.position.timeline, archive.history, archive.timeline)
+    found = found or contested(wanted.target, stanza, archive, own_reach(wanted, host, stanza))
+    if found is not None:
+        yield found
+
+
+def own_reach(wanted: Wanted, host: Host, stanza: Stanza) -> Reach | None:
+    """How far the data here goes, at the least, if it is of that cluster."""
+    data, server = host.data, host.server
+    if data is None or data.control is None or data.control.system_identifier != stanza.system_identifier:
+        return None
+    serves = server is not None and server.written is not None
+    at = server.now if server is not None and serves else data.written_at
+    if at is None:
+        return None
+    lsn = server.written if server is not None and server.written is not None else data.control.position.lsn
+    moment = datetime.fromtimestamp(at, timezone.utc)
+    return Reach(f"instance {wanted.title}", data.control.position.timeline, lsn, moment)
 
 
 def of_wal(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive) -> Iterator[str]:

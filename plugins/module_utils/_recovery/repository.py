@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.waldump
 
 _STANZA = re.compile(r"[A-Za-z0-9_.-]+")
 _ASK_SECONDS = 120.0
+_LIST_SECONDS = 300.0
 # Its lines begin with a time, a process and a level.
 _LEVEL = re.compile(r"^(?:[\d-]+ [\d:.]+ )?(?:P\d+ +)?(?:ERROR|WARN): *(?:\[\d+\]: *)?")
 
@@ -48,16 +50,17 @@ class Repository:
         if not _STANZA.fullmatch(self.stanza):
             raise Refused(f"'{self.stanza}' cannot be a stanza: use letters, digits, dots, dashes and underscores.")
 
-    def _argv(self, *words: str) -> list[str]:
+    def _argv(self, *words: str, number: int | None = None) -> list[str]:
         argv = [find("pgbackrest", "pgbackrest"), f"--stanza={self.stanza}"]
         argv += [f"--config={self.config}"] if self.config else []
-        argv += [f"--repo={self.number}"] if self.number else []
+        number = self.number or number
+        argv += [f"--repo={number}"] if number else []
         return [*argv, *words]
 
-    def _run(self, words: list[str], seconds: float) -> str:
+    def _run(self, words: list[str], seconds: float, number: int | None = None) -> str:
         quiet = ["--log-level-console=off", "--log-level-stderr=warn", "--log-level-file=off"]
         become = account(SUPERUSER, "postgresql")
-        return run(self._argv(*quiet, *words), seconds, become=become)
+        return run(self._argv(*quiet, *words, number=number), seconds, become=become)
 
     def info(self) -> Any:
         try:
@@ -67,6 +70,28 @@ class Repository:
                 f"The backups of stanza '{self.stanza}' cannot be listed: {reason(error)}; "
                 "look at pgbackrest info as postgres on this host."
             ) from error
+
+    def listed(self, number: int, place: str) -> Mapping[str, Any]:
+        """The files of a directory there by their names."""
+        try:
+            found: Mapping[str, Any] = json.loads(self._run(["--output=json", "repo-ls", place], _LIST_SECONDS, number))
+        except (ProgramFailed, ValueError) as error:
+            raise Problem(
+                f"Which timelines are in the archive of '{self.stanza}' cannot be listed: {reason(error)}; "
+                "say which is meant, in timeline, and this is not asked."
+            ) from error
+        return found
+
+    def stored_history(self, timeline: int, number: int, archive: str) -> str | None:
+        """The .history file of a timeline as `history` finds it, where this host has no data to ask with."""
+        name = f"{timeline:08X}.history"
+        words = ["--ignore-missing", "repo-get", f"archive/{self.stanza}/{archive}/{name}"]
+        try:
+            return self._run(words, _ASK_SECONDS, number)
+        except ProgramFailed as error:
+            if error.code == 1:
+                return None
+            raise Problem(f"{name} cannot be read in the archive of '{self.stanza}': {reason(error)}.") from error
 
     def restore_command(self, data: Path) -> str:
         """For the server, whose shell reads it; asynchronous fetching would share its spool with a cluster beside."""

@@ -52,8 +52,25 @@ def _waiting(old: Path, last: str) -> list[str]:
         return []
     names = sorted(each.name for each in old.iterdir() if len(each.name) == 24 or each.name.endswith(".history"))
     # Of a segment behind the archive's end the mark may be missing: it was being written.
-    ready = old / "archive_status"
-    return [name for name in names if (len(name) == 24 and name > last) or _may_be_there(ready / f"{name}.ready")]
+    marks = old / "archive_status"
+    return [
+        name
+        for name in names
+        if (len(name) == 24 and (name > last or _older_and_open(marks, name, last)))
+        or _may_be_there(marks / f"{name}.ready")
+    ]
+
+
+def _older_and_open(marks: Path, name: str, last: str) -> bool:
+    """Where the archive's end is of a later timeline it says nothing of this one's."""
+    return name[:8] < last[:8] and not _known_to_be_there(marks / f"{name}.done")
+
+
+def _known_to_be_there(mark: Path) -> bool:
+    try:
+        return mark.exists()
+    except OSError:
+        return False
 
 
 def _may_be_there(mark: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._controldata import Control
 from ansible_collections.runbook.postgres.plugins.module_utils._history import Branch
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import read
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Line, read
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, choose
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Data, Host, Server
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import (
@@ -237,3 +238,29 @@ def test_a_paused_one_is_only_let_go() -> None:
     assert promotes_paused(BACK_THEN, stands)
     assert not promotes_paused(paused, stands)
     assert not promotes_paused(WANTED, stands)
+
+
+# Timeline 2 left 1 when this instance had not written all that it did.
+BRANCHED = Archive(2, ((1, "0/4000000"),), lines={2: Line(datetime.fromtimestamp(2000, timezone.utc))})
+
+
+def test_a_timeline_that_this_instance_outlived_is_not_simply_taken() -> None:
+    """Its server runs, at 5000, and is further than where that one left."""
+    told = refusal(WANTED, RUNS, BRANCHED)
+    assert "instance 15/main is at 0/F000100 of timeline 1 and of 1970-01-01 01:23:20 UTC" in told
+    assert "2, left 1 at 0/4000000" in told
+    # As its control file says when that was, where it does not run.
+    assert "instance 15/main is at 0/5000000" in refusal(WANTED, stopped_at(5000), BRANCHED)
+    assert not course(replace(WANTED, timeline=2), RUNS, BRANCHED).plan.refusals
+
+
+def test_what_a_lost_primary_had_alone_is_left_behind_and_said() -> None:
+    """It died before the standby was promoted."""
+    found = course(WANTED, stopped_at(1990), BRANCHED).plan
+    assert not found.refusals
+    assert ["left timeline 1 at 0/4000000, and instance 15/main went on" in each for each in found.warnings] == [True]
+    assert not course(WANTED, stopped_at(1990), Archive(1)).plan.warnings
+
+
+def stopped_at(moment: float) -> Host:
+    return replace(HERE, data=replace(DATA, written_at=moment))

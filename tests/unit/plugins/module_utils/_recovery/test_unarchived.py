@@ -101,3 +101,10 @@ def test_what_is_gone_when_it_is_read_leaves_nothing(place: Place) -> None:
     path.symlink_to(place.data / "nowhere")
     assert unarchived.keep_wal(place, known(NAMES[3])) == []
     assert brought(place) == [HISTORY]
+
+
+def test_of_a_timeline_before_the_archives_last_what_is_not_marked_as_archived_is_brought(place: Place) -> None:
+    for name in NAMES[:4]:
+        (place.data / f"pg_wal/archive_status/{name}.done").touch()
+    assert unarchived.keep_wal(place, known("000000020000000000000002")) == []
+    assert brought(place) == [HISTORY, NAMES[4]]
