@@ -83,7 +83,8 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description:
-    - V(sound), V(suspect) (the server has met damage that was not found again), or V(corrupt).
+    - V(sound), V(suspect) (the server has met damage that was not found again), V(corrupt), or V(unknown) where nothing
+      but the control data could be looked at, as after a crash.
   returned: always
   type: str
 next_step:

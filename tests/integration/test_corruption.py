@@ -102,6 +102,20 @@ def test_what_cannot_be_looked_at_is_told(ledger: Backed) -> None:
     assert any("gone" in each for each in done["skipped"])
 
 
+def test_a_server_that_crashed_is_not_called_corrupt(ledger: Backed) -> None:
+    cluster = ledger.cluster
+    cluster.psql("CREATE TABLE torn AS SELECT n FROM generate_series(1, 1000) n")
+    cluster.stop("immediate")
+    done = made(look(ledger))
+    assert (done["verdict"], done["faults"], done["server"]) == ("unknown", [], "stopped")
+    assert "not shut down cleanly" in done["next_step"]
+    assert "pages" not in str(done["looked_at"])
+    cluster.start()
+    cluster.stop()
+    done = made(look(ledger))
+    assert (done["verdict"], done["looked_at"]["clusters whose pages were all read"]) == ("sound", 1)
+
+
 def test_what_could_not_be_read_is_neither_damaged_nor_sound_without_a_word(ledger: Backed) -> None:
     cluster = ledger.cluster
     cluster.psql(SCHEMA)

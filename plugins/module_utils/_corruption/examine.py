@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
-from ansible_collections.runbook.postgres.plugins.module_utils._controldata import parsed, printed
+from ansible_collections.runbook.postgres.plugins.module_utils._controldata import Control, parsed, printed
 from ansible_collections.runbook.postgres.plugins.module_utils._corruption import catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._corruption.verdict import (
     CONTROL,
@@ -32,6 +32,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._postmaster impor
 
 _VERIFY_HEAP_SINCE = 14
 _BAD_PAGE = re.compile(r'checksum verification failed in file "([^"]+)", block (\d+)')
+_UNREAD_PAGE = re.compile(r'could not read block (\d+) in file "([^"]+)"(?:: (.+?))?(?: / |$)')
+# The states of control data that pg_checksums accepts: what a crash left is made whole by the next start alone.
+_AT_REST = ("shut down", "shut down in recovery")
 
 
 def examined(module: Module) -> None:
@@ -42,17 +45,17 @@ def examined(module: Module) -> None:
     if not data.is_dir():
         raise Refused(f"{data} is not there: give the instance, or its data_directory.")
     found = Examined()
-    checksums = _control(params["version"], data, found)
+    control = _control(params["version"], data, found)
     running = postmaster(data)
     if running is None:
-        _stopped(params, data, found, checksums=checksums)
+        _stopped(params, data, found, control)
     else:
         _running(params, running.socket(read_only=True, seconds=float(params["timeout"])), found)
     module.report(changed=False, server="stopped" if running is None else "running", **found.result)
 
 
-def _control(version: int, data: Path, found: Examined) -> bool | None:
-    """Whether the data has checksums; None if the control data does not tell."""
+def _control(version: int, data: Path, found: Examined) -> Control | None:
+    """None if it is damaged."""
     found.count("control data", 1)
     try:
         words = printed(version, data)
@@ -62,24 +65,46 @@ def _control(version: int, data: Path, found: Examined) -> bool | None:
     if control is None or "Calculated CRC checksum does not match" in words:
         found.faults.append(Fault(CONTROL, str(data / "global/pg_control"), "pg_controldata does not understand it."))
         return None
-    return control.checksums
+    return control
 
 
-def _stopped(params: Mapping[str, Any], data: Path, found: Examined, *, checksums: bool | None) -> None:
+def _stopped(params: Mapping[str, Any], data: Path, found: Examined, control: Control | None) -> None:
     found.skipped.append("tables, indexes and foreign keys: the server does not run")
-    if not checksums:
-        if checksums is not None:
-            found.skipped.append("pages: the data has no checksums")
+    if control is None:
+        return
+    if not control.checksums:
+        found.skipped.append("pages: the data has no checksums")
+        return
+    if control.state not in _AT_REST:
+        found.skipped.append(
+            f"pages: the server was not shut down cleanly, as after a crash (the control data says '{control.state}'), "
+            "and until it was started again pages may differ from their checksums without being damaged: start it, "
+            "for example with runbook.postgres.server_recover, and run this again"
+        )
         return
     argv = [str(_debian.bin_directory(params["version"]) / "pg_checksums"), "--check", "-D", str(data)]
-    found.count("clusters whose pages were all read", 1)
     try:
         _debian.run_as_postgres(argv, float(params["timeout"]))
     except ProgramFailed as error:
-        bad = _BAD_PAGE.findall(error.words)
-        found.faults += [Fault(PAGE, f"{file} block {number}", "Its checksum is wrong.") for file, number in bad]
+        bad = pages(error.words)
+        found.faults += bad
         if not bad:
-            found.faults.append(Fault(PAGE, str(data), (error.words or error.sentence).rstrip(".") + "."))
+            # A time that was too short, or a program that was ended, says nothing of the data.
+            found.skipped.append(f"pages: {error.sentence.rstrip('.')}")
+            return
+    found.count("clusters whose pages were all read", 1)
+
+
+def pages(words: str) -> list[Fault]:
+    """Those that pg_checksums found to be wrong, or that the disk does not give out."""
+    wrong = [
+        Fault(PAGE, f"{file} block {number}", "Its checksum is wrong.") for file, number in _BAD_PAGE.findall(words)
+    ]
+    unread = [
+        Fault(PAGE, f"{file} block {number}", f"It could not be read: {(why or 'no reason given').strip(' .')}.")
+        for number, file, why in _UNREAD_PAGE.findall(words)
+    ]
+    return wrong + unread
 
 
 def _running(params: Mapping[str, Any], socket: _debian.Socket, found: Examined) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-SOUND, SUSPECT, CORRUPT = "sound", "suspect", "corrupt"
+SOUND, SUSPECT, CORRUPT, UNKNOWN = "sound", "suspect", "corrupt", "unknown"
 CONTROL, PAGE, TABLE, INDEX, ORPHAN, COUNTED = (
     "control data",
     "page",
@@ -48,7 +48,17 @@ class Examined:
         kinds = {fault.kind for fault in self.faults}
         if kinds - {COUNTED}:
             return CORRUPT
-        return SUSPECT if kinds else SOUND
+        if kinds:
+            return SUSPECT
+        # The control data alone says nothing of what is stored.
+        return UNKNOWN if self.skipped and set(self.looked) <= {CONTROL} else SOUND
+
+    @property
+    def _next_step(self) -> str:
+        if self.verdict == UNKNOWN:
+            why = "; ".join(self.skipped)
+            return f"Whether the data is damaged is not known, nothing but its control data was looked at ({why})."
+        return next_step(self.faults, self.skipped)
 
     @property
     def result(self) -> dict[str, Any]:
@@ -57,7 +67,7 @@ class Examined:
             "faults": [asdict(fault) for fault in self.faults],
             "looked_at": dict(self.looked),
             "skipped": list(self.skipped),
-            "next_step": next_step(self.faults, self.skipped),
+            "next_step": self._next_step,
         }
 
 
