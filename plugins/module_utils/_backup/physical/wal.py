@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
-from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, read
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, latest_history, read
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest
 
 # A timeline and the number of a file of 4 GB of WAL, whose segments are in it.
@@ -32,6 +32,8 @@ class Wal:
         self._pgbackrest = pgbackrest
         self._repository = repository
         self._listed: dict[str, dict[str, Any]] = {}
+        # The file that tells where the latest timeline came from: its name, and what is in it.
+        self._histories: dict[str, tuple[str, str]] = {}
         # Why nothing is known of it.
         self.trouble: str | None = None
 
@@ -47,7 +49,11 @@ class Wal:
                 f"The WAL in repository {self._repository} was not listed, so that nobody would see a gap in it, and "
                 f"until when backups can be brought back is not known: {error.sentence}"
             )
-        return {} if self.trouble else {name: read(files) for name, files in self._listed.items()}
+        return (
+            {}
+            if self.trouble
+            else {name: read(files, self._histories.get(name)) for name, files in self._listed.items()}
+        )
 
     def _update(self, name: str, first: str, deadline: Deadline) -> None:
         known = self._listed.setdefault(name, {})
@@ -57,13 +63,23 @@ class Wal:
             # Several processes hand it over, not quite in order.
             begin = max(begin, max(archive.segments) - archive.per_file)
         place = f"archive/{self._pgbackrest.stanza}/{name}"
-        there = [each for each in self._ls(place, deadline) if _DIRECTORY.fullmatch(each)]
+        files = self._ls(place, deadline)
+        self._learn(name, latest_history(files), deadline)
+        there = [each for each in files if _DIRECTORY.fullmatch(each)]
         wanted = since(there, archive.name(begin, 1))
         if not known and len(wanted) * _PART > len(there):
             known.update(self._ls(place, deadline, "--recurse"))
             return
         for each in wanted:
             known.update(self._ls(f"{place}/{each}", deadline))
+
+    def _learn(self, name: str, history: str | None, deadline: Deadline) -> None:
+        if history is None or self._histories.get(name, ("", ""))[0] == history:
+            return
+        place = f"archive/{self._pgbackrest.stanza}/{name}/{history}"
+        seconds = max(1.0, deadline.remaining())
+        text = self._pgbackrest.run("repo-get", f"--repo={self._repository}", place, seconds=seconds, log="error")
+        self._histories[name] = (history, text)
 
     def _ls(self, place: str, deadline: Deadline, *more: str) -> Mapping[str, Any]:
         seconds = max(1.0, deadline.remaining())

@@ -25,6 +25,7 @@ class Repository:
         self.first = self.segments[0]
         self.asked: list[tuple[str, ...]] = []
         self.answers = True
+        self.histories: dict[str, str] = {}
 
     def about(self) -> dict[str, Any]:
         database = {"id": 1, "repo-key": 1}
@@ -51,11 +52,17 @@ class Repository:
             raise Problem("pgbackrest repo-ls did not end within 300 s.")
         files = {f"{each}-{'a' * 40}.zst": {"type": "file", "time": 1893456000} for each in self.segments}
         if arguments[1:] == (PLACE,):
-            return {".": {"type": "path"}, **{each[:16]: {"type": "path"} for each in files}}
+            told = {each: {"type": "file", "time": 1893456000} for each in self.histories}
+            return {".": {"type": "path"}, **told, **{each[:16]: {"type": "path"} for each in files}}
         if arguments[1:] == ("--recurse", PLACE):
             return {f"{each[:16]}/{each}": about for each, about in files.items()}
         directory = arguments[-1].rpartition("/")[2]
         return {each: about for each, about in files.items() if each[:16] == directory}
+
+    def run(self, command: str, *arguments: str, **_more: Any) -> str:
+        assert (command, arguments[0]) == ("repo-get", "--repo=1")
+        self.asked.append((command, *arguments[1:]))
+        return self.histories[arguments[-1].rpartition("/")[2]]
 
 
 def wal(repository: Repository) -> Wal:
@@ -114,3 +121,15 @@ def test_an_archive_that_cannot_be_listed_makes_no_backup_worse() -> None:
         assert told.endswith("pgbackrest repo-ls did not end within 300 s.")
     # Nobody waits for it twice.
     assert repository.asked == [(PLACE,)]
+
+
+def test_where_timelines_parted_is_read_once() -> None:
+    """A recovery went back to 3, and 5 of what came since is missing."""
+    repository = Repository(range(9))
+    repository.segments += [name(number, 2) for number in (3, 4, 6)]
+    repository.histories = {"00000002.history": "1\t0/3000100\tbefore 2030\n"}
+    run = wal(repository)
+    for _ in range(2):
+        last, missing = run.look(repository.about())["15-1"].reach(name(0))
+        assert (last and (last.timeline, last.number), missing) == ((2, 4), name(5, 2))
+    assert [each for each in repository.asked if each[0] == "repo-get"] == [("repo-get", f"{PLACE}/00000002.history")]
