@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.runbook.postgres.plugins.module_utils._command import run
+from ansible_collections.runbook.postgres.plugins.module_utils._command import Program
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import bin_directory
 from ansible_collections.runbook.postgres.plugins.module_utils._history import Branch, position
 
@@ -22,6 +23,9 @@ SETTINGS = {
     "max_prepared_transactions": "max_prepared_xacts setting",
     "max_locks_per_transaction": "max_locks_per_xact setting",
 }
+
+# The values that follow it may be anything.
+_UNTRUSTED = "calculated crc checksum does not match"
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,9 @@ class Control:
 
 
 def parsed(printed: str) -> Control | None:
-    """None when it is not what pg_controldata prints of whole data."""
+    """None when it is not what pg_controldata prints of whole data, or what it calls untrustworthy itself."""
+    if _UNTRUSTED in printed.lower():
+        return None
     pairs = (line.partition(":") for line in printed.splitlines())
     lines = {key.strip(): value.strip() for key, _colon, value in pairs}
     try:
@@ -65,5 +71,14 @@ def _position(lines: Mapping[str, str]) -> Branch:
 
 
 def printed(version: int, data_directory: Path, seconds: float = 30.0) -> str:
-    """Its words; of data that is not whole it fails."""
-    return run([str(bin_directory(version) / "pg_controldata"), "-D", str(data_directory)], seconds)
+    """Its words, with its warnings, which go to standard error from PostgreSQL 17 on; without data it fails."""
+    argv = [str(bin_directory(version) / "pg_controldata"), "-D", str(data_directory)]
+    with tempfile.TemporaryFile() as held:
+        program = Program(argv, stdout=held.fileno())
+        try:
+            program.finish(seconds)
+            warned = program.words()
+        finally:
+            program.end()
+        held.seek(0)
+        return f"{warned}\n{held.read().decode(errors='replace')}"

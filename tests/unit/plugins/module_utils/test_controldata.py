@@ -41,6 +41,8 @@ def test_the_furthest_position_counts_with_its_own_timeline() -> None:
         "pg_controldata: error\n",
         PRINTED.replace("TimeLineID:       1", "TimeLineID: one"),
         PRINTED.replace("max_connections setting:              100", "max_connections setting: many"),
+        f"WARNING: Calculated CRC checksum does not match value stored in file.\n\n{PRINTED}",
+        f"pg_controldata: warning: calculated CRC checksum does not match value stored in control file\n{PRINTED}",
     ],
 )
 def test_anything_else_is_none(printed: str) -> None:
