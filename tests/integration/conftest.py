@@ -70,6 +70,7 @@ LONG_TESTS = {
         "test_two_at_once_are_one",
     ),
     "test_backup_role": (
+        "test_after_a_restart_of_the_host_the_heartbeat_goes_on",
         "test_a_stanza_that_a_killed_run_left_half_made_is_made_whole",
         "test_another_key_is_told_before_anything_is_written",
         "test_who_keeps_the_repositories_restores_them_and_reads_the_heartbeat",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lab.clusters import Cluster
+from lab.docker import docker
 from lab.nodes import Node
+from lab.waiting import wait_until
 from tests.integration import s3, stanzas
 from tests.integration.conftest import releases
 from tests.integration.playing import Played
@@ -173,6 +177,19 @@ def test_who_keeps_the_repositories_restores_them_and_reads_the_heartbeat(apart:
     for server in servers:
         assert not server.exec(["find", "/etc/systemd/system", "-name", f"{unit}*"]).stdout
     assert apart.played(backup_heartbeat_database="").changed == []
+
+
+def test_after_a_restart_of_the_host_the_heartbeat_goes_on(tmp_path: Path) -> None:
+    with stanzas.alone(12, tmp_path, settings=stanzas.ARCHIVING, name="rebooted") as made:
+        made.played(backup_heartbeat_database="postgres")
+        node, timer = made.repository, f"pg-heartbeat-{made.primary.version}-main.timer"
+        beat = "SELECT extract(epoch FROM at) FROM runbook_heartbeat"
+        docker("restart", node.container)
+        node.wait_until_booted()
+        back = time.time()
+        wait_until("the server is back", made.primary.accepts_connections)
+        assert node.exec(["systemctl", "is-enabled", timer]).stdout.strip() == "enabled"
+        wait_until("it beats again", lambda: float(made.primary.psql(beat)) > back, bound=120)
 
 
 def test_after_a_failover_nothing_is_to_be_changed(apart: Backups) -> None:
