@@ -156,7 +156,7 @@ def test_retention_here_and_there(kept: Backups) -> None:
 
 def test_a_far_end_that_takes_and_gives_up_nothing_keeps_nobody_from_a_backup(kept: Backups) -> None:
     """It is full, or keeps everything against whoever would remove it: nights go on here, and it is told each time."""
-    few = {"retention": {"count": 2}, "offsite": {"remote": FAR, "retention": {"count": 3}}}
+    few: dict[str, Any] = {"retention": {"count": 2}, "offsite": {"remote": FAR, "retention": {"count": 3}}}
     first, second = kept.taken(**few), kept.taken(**few)
     locked = f"touch {FAR}/{first['id']}/removing && chown root {FAR} {FAR}/* && chmod 755 {FAR} {FAR}/*"
     kept.node.exec(["sh", "-c", locked])
