@@ -73,6 +73,22 @@ def test_a_standby_can_do_the_work_and_prove_it_on_the_primary(kept: Backups, tm
     assert "changed=1" in played(kept, tmp_path, "backup_verify", *there, *read)
 
 
+def test_a_standby_that_is_down_makes_no_failed_night_of_the_primarys(kept: Backups, tmp_path: Path) -> None:
+    """But one that is asked alone may be the one, so that its silence is no success."""
+    standby = kept.server.standby
+    standby.stop()
+    try:
+        said = played(kept, tmp_path, "backup")
+        assert "second is passed over: " in said
+        assert len(kept.visible()) == 2
+        assert "changed=1" in played(kept, tmp_path, "backup_verify", "-e", "backup_verify_by=list")
+        for book in ("backup", "backup_verify"):
+            played(kept, tmp_path, book, "-e", "backup_on=standby", code=2)
+            played(kept, tmp_path, book, "--limit", "localhost,second", code=2)
+    finally:
+        standby.start()
+
+
 def test_each_label_is_proven(kept: Backups, tmp_path: Path) -> None:
     both = ("-e", json.dumps({"backups": [{"database": DATABASE}, {"database": DATABASE, "label": "weekly"}]}))
     played(kept, tmp_path, "backup", *both)

@@ -103,6 +103,13 @@ def test_the_one_primary_is_found_among_them(stage: Stage, installed: Server, tm
     code, text = played(stage, tmp_path, "restore", others=[standby], restore_target="shop2")
     assert (code, "shop2 was restored" in text) == (0, True), text
     assert "shop2" in stage.databases()
+    # Where its server is down it is a host with backups all the same.
+    installed.standby.stop()
+    try:
+        code, text = played(stage, tmp_path, "restore", others=[standby], restore_target="shop4")
+    finally:
+        installed.standby.start()
+    assert (code, "shop4 was restored" in text) == (0, True), text
     # The old primary may have the backup of last night.
     code, text = played(stage, tmp_path, "restore", gone="pg9", restore_target="shop3")
     assert (code > 0, "pg9 cannot be asked for a newer backup" in text) == (True, True), text
