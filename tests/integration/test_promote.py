@@ -144,6 +144,28 @@ def test_it_takes_over_when_its_primary_has_stopped_and_not_before(pair: Pair) -
     assert pair.run(**{**meant, "system_identifier": "1"}).result["refusals"][0]["code"] == "system_identifier_differs"
 
 
+def test_one_that_followed_a_promotion_is_on_its_timeline_at_once(pair: Pair) -> None:
+    """Its primary is gone before the control file tells, which is minutes later."""
+    third = pair.standby.clone_standby(pair.node, "third", 5434, settings=SETTINGS, slot="third")
+    try:
+        pair.end()
+        pair.standby.promote()
+        written = pair.standby.psql("INSERT INTO kept SELECT max(n) + 1 FROM kept RETURNING n")
+        wait_until("it has that", lambda: third.psql("SELECT max(n) FROM kept") == written, bound=60)
+        pair.standby.stop("immediate")
+        alone = Pair(pair.standby, third)
+        alone.alone()
+        assert third.psql("SELECT timeline_id FROM pg_control_checkpoint()") == "1"
+        facts = inside.run(pair.node, "pg_node_facts", {"instance": "third"}, user="root").result["ansible_facts"]
+        assert facts["pg_node"]["instance"]["timeline"] == 2
+        wanted: dict[str, Any] = {"instance": "third", "timeline": 2, "fenced": True, "allow_data_loss": True}
+        result = alone.done(**wanted)
+        assert (result["timeline_before"], result["timeline"]) == (2, 3)
+        assert alone.kept() == written
+    finally:
+        third.drop()
+
+
 def test_a_paused_replay_goes_on_only_when_asked(pair: Pair) -> None:
     pair.standby.psql("SELECT pg_wal_replay_pause()")
     written = pair.write()

@@ -18,16 +18,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._debian import So
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors, later, position
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import Postmaster
+from ansible_collections.runbook.postgres.plugins.module_utils._timeline import TIMELINE
 
 _ASK = """
 SELECT json_build_object(
   'in_recovery', pg_is_in_recovery(),
   'system_identifier', (SELECT system_identifier::text FROM pg_control_system()),
-  'timeline', CASE WHEN pg_is_in_recovery()
-      THEN greatest((SELECT received_tli FROM pg_stat_wal_receiver),
-                    (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
-                    (SELECT timeline_id FROM pg_control_checkpoint()))
-      ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
+  'timeline', {timeline},
   'received', pg_last_wal_receive_lsn(),
   'replayed', pg_last_wal_replay_lsn(),
   'current', CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() END,
@@ -40,7 +37,7 @@ SELECT json_build_object(
       WHERE name IN ('recovery_min_apply_delay', 'wal_segment_size', 'max_replication_slots', 'max_wal_senders',
         'max_connections', 'max_worker_processes', 'max_prepared_transactions', 'max_locks_per_transaction'))
 )
-"""
+""".replace("{timeline}", TIMELINE)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._deadline import 
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import Socket
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Silent
 from ansible_collections.runbook.postgres.plugins.module_utils._receiver import RECEIVER, STATUS
+from ansible_collections.runbook.postgres.plugins.module_utils._timeline import TIMELINE
 
 SECONDS = 8.0
 # How long a server that is still starting is waited for.
@@ -28,11 +29,7 @@ SELECT json_build_object(
   'system_identifier', (SELECT system_identifier::text FROM pg_control_system()),
   'checksums', current_setting('data_checksums') = 'on',
   'in_recovery', pg_is_in_recovery(),
-  'timeline', CASE WHEN pg_is_in_recovery()
-      THEN greatest((SELECT received_tli FROM pg_stat_wal_receiver),
-                    (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
-                    (SELECT timeline_id FROM pg_control_checkpoint()))
-      ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
+  'timeline', {TIMELINE},
   'receive_lsn', pg_last_wal_receive_lsn(),
   'replay_lsn', pg_last_wal_replay_lsn(),
   'replay_paused', CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END,
