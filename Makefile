@@ -55,10 +55,11 @@ site-long: engine setup ## Clusters with the long tests: runs that are killed, r
 	@$(PYTHON) -m lab image 12
 	@$(PYTHON) -m pytest tests/site --long
 
+FAULTS := i_switchover j_switchover_faults k_failover l_failover_faults
 .PHONY: test-faults
 test-faults: engine setup ## What goes wrong around a switchover or failover: kills, stops, a host that is gone
 	@$(PYTHON) -m lab image 12
-	@$(PYTHON) -m pytest tests/site/test_i_switchover.py tests/site/test_j_switchover_faults.py tests/site/test_k_failover.py --long
+	@$(PYTHON) -m pytest $(FAULTS:%=tests/site/test_%.py) --long
 
 .PHONY: format
 format: setup ## Rewrite the Python files as ruff formats them

@@ -45,8 +45,9 @@ LONG = (
     "test_h_no_room",
     "test_j_switchover_faults",
     "test_l_backup_walk",
-    "test_l_clients",
+    "test_l_failover_faults",
     "test_m_patroni",
+    "test_n_clients",
 )
 
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from lab.checkout import ROOT
 from lab.docker import docker
 from lab.nodes import Node
 from tests.site.conftest import Site
-from tests.site.playing import command, environment
 
 FAILOVER = "runbook.postgres.failover"
 CONFIRMED = {"replication_synchronous": {"mode": "any", "count": 1}}
@@ -57,35 +50,3 @@ def frozen(node: Node) -> Iterator[None]:
 def without(site: Site, *names: str, **changed: Any) -> None:
     """The controller does not reach these, whoever else does."""
     site.write(dict.fromkeys(names, NOWHERE), **changed)
-
-
-@contextmanager
-def begun(site: Site, playbook: str, **variables: object) -> Iterator[subprocess.Popen[str]]:
-    """A run in the background, which ends with the block at the latest."""
-    with _log(site).open("w") as output:
-        process = subprocess.Popen(
-            command(site.inventory, playbook, variables=variables),
-            cwd=ROOT,
-            env=environment(ANSIBLE_STDOUT_CALLBACK="default", ANSIBLE_NOCOLOR="1"),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def reached(site: Site, task: str) -> Callable[[], object]:
-    """Whether that run has come to a task."""
-    header = re.compile(rf"^TASK \[(?:[\w.]+ : )?{re.escape(task)}\]", re.MULTILINE)
-    return lambda: header.search(_log(site).read_text())
-
-
-def _log(site: Site) -> Path:
-    return site.directory / "begun.log"

@@ -7,20 +7,18 @@ there in the end; nowhere do two servers take writes.
 from __future__ import annotations
 
 import os
-import re
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
 import pytest
 
-from lab.checkout import ROOT
 from lab.nodes import Node
 from lab.waiting import wait_until
 from tests.site.acknowledged import Writers
+from tests.site.begun import begun, comes_to
 from tests.site.conftest import Site
 from tests.site.handing_over import (
     NOTE,
@@ -33,7 +31,6 @@ from tests.site.handing_over import (
     told_why,
     writers,
 )
-from tests.site.playing import command, environment
 
 FIRST_ADDRESS = 81
 OLD, NEW, THIRD, POOLER = "sf-pg1", "sf-pg2", "sf-pg3", "sf-pool1"
@@ -84,37 +81,6 @@ def frozen_replay(node: Node) -> Iterator[None]:
         node.exec(["pkill", "-CONT", "-f", "postgres: .*startup"])
 
 
-@contextmanager
-def begun(site: Site, **variables: object) -> Iterator[subprocess.Popen[str]]:
-    """A run in the background."""
-    with (site.directory / "begun.log").open("w") as output:
-        process = subprocess.Popen(
-            command(site.inventory, SWITCHOVER, variables=variables),
-            cwd=ROOT,
-            env=environment(ANSIBLE_STDOUT_CALLBACK="default", ANSIBLE_NOCOLOR="1"),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def output(site: Site) -> str:
-    return (site.directory / "begun.log").read_text()
-
-
-def reached(site: Site, task: str) -> Callable[[], object]:
-    header = re.compile(rf"^TASK \[(?:[\w.]+ : )?{re.escape(task)}\]", re.MULTILINE)
-    return lambda: header.search(output(site))
-
-
 def idle(site: Site) -> bool:
     """No part is at work, and none is about to begin: its controller may be killed between the two."""
     return all(node.exec(["pgrep", "-f", "AnsiballZ_"], check=False).returncode != 0 for node in site.nodes.values())
@@ -142,7 +108,7 @@ def serves_on(site: Site, wrote: Writers, name: str) -> None:
 
 def test_a_part_of_the_candidate_that_is_killed_leaves_all_as_it_was(cluster: Site, wrote: Writers) -> None:
     with wrote.running():
-        with long_transaction(wrote), begun(cluster, switchover_to=NEW) as run:
+        with long_transaction(wrote), begun(cluster, SWITCHOVER, switchover_to=NEW) as run:
             wait_until("the candidate is ready", lambda: said(cluster, NEW, "ready"), BOUND)
             kill_part(cluster.nodes[NEW])
             assert run.wait(BOUND) != 0
@@ -153,7 +119,7 @@ def test_a_part_of_the_candidate_that_is_killed_leaves_all_as_it_was(cluster: Si
 
 def test_clients_go_on_when_their_pooler_s_part_is_killed(cluster: Site, wrote: Writers) -> None:
     slow = {"switchover_to": NEW, "switchover_pause_limit": 20}
-    with wrote.running(), long_transaction(wrote), begun(cluster, **slow) as run:
+    with wrote.running(), long_transaction(wrote), begun(cluster, SWITCHOVER, **slow) as run:
         wait_until("the primary said go", lambda: said(cluster, OLD, "go"), BOUND)
         time.sleep(1)
         kill_part(cluster.nodes[POOLER])
@@ -165,7 +131,7 @@ def test_clients_go_on_when_their_pooler_s_part_is_killed(cluster: Site, wrote: 
 
 
 def test_a_second_run_is_refused_while_one_is_under_way(cluster: Site, wrote: Writers) -> None:
-    with long_transaction(wrote), begun(cluster, switchover_to=NEW, switchover_pause_limit=60):
+    with long_transaction(wrote), begun(cluster, SWITCHOVER, switchover_to=NEW, switchover_pause_limit=60):
         wait_until("the primary said go", lambda: said(cluster, OLD, "go"), BOUND)
         refused = cluster.play(playbook=SWITCHOVER, switchover_to=THIRD)
     assert refused.returncode != 0
@@ -198,7 +164,7 @@ def test_who_cannot_be_promoted_gives_the_old_primary_back(cluster: Site, wrote:
 
 def test_the_next_run_goes_back_and_carries_on_when_all_were_killed(cluster: Site, wrote: Writers) -> None:
     with wrote.running():
-        with frozen_replay(cluster.nodes[OLD]), begun(cluster, switchover_to=OLD) as run:
+        with frozen_replay(cluster.nodes[OLD]), begun(cluster, SWITCHOVER, switchover_to=OLD) as run:
             wait_until("the primary stops", lambda: primaries(cluster) == [], BOUND)
             os.killpg(run.pid, signal.SIGKILL)
             for name in (OLD, NEW):
@@ -224,8 +190,8 @@ def test_a_controller_that_is_killed_is_carried_on_from(cluster: Site, wrote: Wr
     (now,) = primaries(cluster)
     other = NEW if now == OLD else OLD
     with wrote.running():
-        with begun(cluster, switchover_to=other) as run:
-            wait_until(f"it comes to {task}", reached(cluster, task), BOUND)
+        with begun(cluster, SWITCHOVER, switchover_to=other) as run:
+            comes_to(cluster, run, task, BOUND)
             os.killpg(run.pid, signal.SIGKILL)
         parts_end(cluster)
         assert len(primaries(cluster)) == 1
