@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 NOTING = """\
 - name: Note the step
@@ -20,6 +21,19 @@ NOTING = """\
   throttle: 1
   changed_when: false
 """
+FAILING = """\
+- name: Move what moves with the primary
+  ansible.builtin.fail:
+    msg: "{{ hook_new }} could not be told."
+  when: inventory_hostname == hook_new
+"""
+
+
+def failing(directory: Path, step: str) -> dict[str, Any]:
+    """At that step one host fails, and all others have nothing to do."""
+    tasks = directory / "failing.yml"
+    tasks.write_text(FAILING)
+    return {"postgres_hooks": {step: str(tasks)}}
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from tests.site.handing_over import (
     told_why,
     writers,
 )
+from tests.site.hooking import failing
 
 FIRST_ADDRESS = 81
 OLD, NEW, THIRD, POOLER = "sf-pg1", "sf-pg2", "sf-pg3", "sf-pool1"
@@ -203,3 +204,35 @@ def test_a_controller_that_is_killed_is_carried_on_from(cluster: Site, wrote: Wr
     again = cluster.play("--diff")
     assert again.returncode == 0, again.failures
     assert again.changed == []
+
+
+def test_a_step_of_the_user_s_own_that_fails_before_has_nothing_changed(cluster: Site, wrote: Writers) -> None:
+    (now,) = primaries(cluster)
+    cluster.write(**failing(cluster.directory, "before_switchover"))
+    with wrote.running():
+        failed = cluster.play("--diff", playbook=SWITCHOVER, switchover_to=NEW if now == OLD else OLD)
+        time.sleep(1)
+    assert failed.returncode != 0
+    assert f"nothing else was changed and {now} serves on" in told_why(failed)
+    assert failed.changed == []
+    assert wrote.complaints == []
+    serves_on(cluster, wrote, now)
+
+
+def test_one_that_fails_afterwards_leaves_the_rest_to_the_next_run(cluster: Site, wrote: Writers) -> None:
+    (now,) = primaries(cluster)
+    other = NEW if now == OLD else OLD
+    cluster.write(**failing(cluster.directory, "after_switchover_promotion"))
+    with wrote.running():
+        failed = cluster.play(playbook=SWITCHOVER, switchover_to=other)
+        time.sleep(1)
+    assert failed.returncode != 0
+    assert f"{other} is primary and clients go on, but the others do not follow yet" in told_why(failed)
+    assert wrote.complaints == []
+    assert primaries(cluster) == [other]
+    exactly_what_was_told(cluster, other, wrote)
+    cluster.write()
+    done = cluster.play(playbook=SWITCHOVER, switchover_to=other)
+    assert done.returncode == 0, done.failures
+    assert streaming(cluster, other) == sorted(name.replace("-", "_") for name in (now, THIRD))
+    assert cluster.play("--diff").changed == []

@@ -22,6 +22,7 @@ from tests.site.begun import begun, comes_to
 from tests.site.conftest import Site
 from tests.site.failing_over import CONFIRMED, FAILOVER, boot, frozen, kill, power, without
 from tests.site.handing_over import built, exactly_what_was_told, kept, primaries, streaming, told_why, writers
+from tests.site.hooking import failing
 
 FIRST_ADDRESS = 101
 OLD, NEW, THIRD, POOLER = NAMES = ("fl-pg1", "fl-pg2", "fl-pg3", "fl-pool1")
@@ -208,4 +209,30 @@ def test_a_controller_that_is_killed_while_it_fences_is_carried_on_from(cluster:
     assert now != old
     exactly_what_was_told(cluster, now, wrote)
     assert cluster.play("--diff", playbook=FAILOVER).changed == []
+    brought_back(cluster, old, now)
+
+
+def test_a_step_of_the_user_s_own_that_fails_leaves_what_it_says(cluster: Site, wrote: Writers) -> None:
+    old = sole(cluster)
+    crash(cluster, old)
+    for step, left in (
+        ("before_failover", "nothing else was changed and nobody was promoted"),
+        ("after_fencing", f"{old} stays fenced and nobody was promoted"),
+    ):
+        cluster.write(**failing(cluster.directory, step))
+        failed = cluster.play(playbook=FAILOVER)
+        assert failed.returncode != 0
+        assert left in told_why(failed)
+        assert primaries(cluster) == []
+    cluster.write(**failing(cluster.directory, "after_failover_promotion"))
+    failed = cluster.play(playbook=FAILOVER)
+    now = sole(cluster)
+    assert failed.returncode != 0
+    assert f"{now} is primary and clients go on, but the others do not follow yet" in told_why(failed)
+    cluster.write()
+    with wrote.running():
+        done = cluster.play(playbook=FAILOVER)
+        assert done.returncode == 0, done.failures
+        time.sleep(1)
+    exactly_what_was_told(cluster, now, wrote)
     brought_back(cluster, old, now)
