@@ -141,11 +141,17 @@ def listed(alone: Backups, place: str = PLACE) -> list[str]:
     return [name for name in names if name[0].isdigit()]
 
 
+def flip(alone: Backups, where: str) -> str:
+    """Two bytes of one file of those; its name."""
+    path = alone.repository.exec(["sh", "-c", f"find {where} -name '*.zst' -size +300c | head -1"]).stdout.strip()
+    alone.repository.exec(["cp", "-p", path, "/tmp/whole"])
+    alone.repository.exec(["sh", "-c", f"printf XX | dd of={path} bs=1 seek=100 conv=notrunc status=none"])
+    return path
+
+
 def test_a_bit_that_flipped_in_the_repository_is_found(alone: Backups) -> None:
     label = backup(alone, max_age="0", verify="none").result["id"]
-    find = f"find {PLACE}/{label}/pg_data/base -name '*.zst' -size +20k | head -1"
-    path = alone.repository.exec(["sh", "-c", find]).stdout.strip()
-    alone.repository.exec(["sh", "-c", f"printf XX | dd of={path} bs=1 seek=9000 conv=notrunc status=none"])
+    flip(alone, f"{PLACE}/{label}/pg_data/base/*")
     ended = backup(alone)
     assert "did not stand the proof (checksum)" in ended.failure
     # Only what was done is reported as done.
@@ -158,6 +164,54 @@ def test_a_bit_that_flipped_in_the_repository_is_found(alone: Backups) -> None:
     alone.repository.exec(["rm", "-rf", f"{PLACE}/{label}"])
     done = backup(alone, max_age="0", kind="full")
     assert not done.result.get("failed"), done.text
+
+
+def test_damage_of_an_older_one_is_held_against_that_one(alone: Backups) -> None:
+    """The new one is proven, and what is past its retention goes; the run fails all the same."""
+    older = backup(alone, max_age="0").result["id"]
+    flip(alone, f"{PLACE}/{older}/pg_data/base/*")
+    for kept in ([older], []):
+        foreseen = backup(alone, check=True, max_age="0").result
+        done = backup(alone, max_age="0")
+        assert f"backup {older}: 1 of" in done.failure
+        assert f"--set={older} expire" in done.failure
+        assert done.result["steps"] == foreseen["steps"]
+        assert (done.result["id"], done.result["verified"]["level"]) == (ids(alone)[-1], "checksum")
+        assert state(alone)["last_verified"]["id"] == done.result["id"]
+        assert [each for each in ids(alone) if each == older] == kept
+        assert len(ids(alone)) == 2
+    assert not backup(alone).result["changed"]
+
+
+def test_damaged_wal_is_no_fault_of_a_later_backup(alone: Backups) -> None:
+    before = ids(alone)[-1]
+    for _ in range(3):
+        alone.primary.psql("CREATE TABLE IF NOT EXISTS later (); SELECT pg_switch_wal()")
+        alone.pgbackrest("check")
+    torn = f"{int(alone.info()['archive'][0]['max'], 16) - 1:024X}"
+    path = flip(alone, f"/srv/backup/archive/{STANZA}/*/*/{torn}-*")
+    done = backup(alone, max_age="0")
+    assert torn in done.failure
+    assert done.result["verified"]["level"] == "checksum"
+    said = f"WAL segment {torn} is damaged in repository 1, so that backup {before} can be restored to about"
+    assert said in str(state(alone)["problems"])
+    assert said in str(backup(alone).result["warnings"])
+    assert backup(alone, kind="incr", max_age="0", check=True).result["steps"][0] == "take an incremental backup"
+    alone.repository.exec(["cp", "-p", "/tmp/whole", path])
+    # At the oldest one pgBackRest ends before it has named it: nothing is proven, and what is past goes all the same.
+    find = f"ls /srv/backup/archive/{STANZA}/*/*/*.zst | sort | head -1"
+    oldest = alone.repository.exec(["sh", "-c", find]).stdout.strip()
+    alone.repository.exec(["cp", "-p", oldest, "/tmp/whole"])
+    alone.repository.exec(["truncate", "-s", "250", oldest])
+    done = backup(alone, max_age="0")
+    assert "pgBackRest does not say which, as where it is the oldest WAL segment" in done.failure
+    assert (done.result["taken"], done.result["verified"]) == (True, None)
+    # Nothing is known of the other one either.
+    assert torn in str(state(alone)["damaged_wal"])
+    alone.repository.exec(["cp", "-p", "/tmp/whole", oldest])
+    done = backup(alone)
+    assert (done.result["id"], done.result["verified"]["level"]) == (ids(alone)[-1], "checksum")
+    assert state(alone)["damaged_wal"] == []
 
 
 def test_wal_that_is_missing_is_named(alone: Backups) -> None:

@@ -46,6 +46,8 @@ class Listed:
     problems: tuple[str, ...] = ()
     system_identifier: str | None = None
     archive: Mapping[str, Archive] = field(default_factory=dict)
+    # Segments that are there and damaged, by archive; it lacks them.
+    damaged: frozenset[str] = frozenset()
     # Why nothing is known of the WAL there.
     unseen: str | None = None
     # What the last full one takes.
@@ -59,7 +61,8 @@ def observe(pgbackrest: PgBackRest, repository: int, remembered: Mapping[str, Re
     info = pgbackrest.json("info", f"--repo={repository}")
     about = info[0] if info else {}
     archive = wal.look(about)
-    return replace(listed(pgbackrest.stanza, repository, about, archive, remembered), unseen=wal.trouble)
+    found = listed(pgbackrest.stanza, repository, about, archive, remembered, wal.damaged)
+    return replace(found, unseen=wal.trouble)
 
 
 def listed(
@@ -68,6 +71,7 @@ def listed(
     about: Mapping[str, Any],
     archive: Mapping[str, Archive],
     remembered: Mapping[str, Remembered],
+    damaged: frozenset[str] = frozenset(),
 ) -> Listed:
     problems = tuple(
         f"Repository {repository}: {_reason(each)}; {_next(each)}."
@@ -80,15 +84,16 @@ def listed(
     for each in about.get("backup", []):
         if each["database"].get("repo-key", 1) == repository:
             database = databases.get(each["database"]["id"], {})
-            walls = archive.get(f"{database.get('version')}-{each['database']['id']}")
+            name = f"{database.get('version')}-{each['database']['id']}"
+            reach = _reach(repository, each, archive.get(name), _of(name, damaged))
             known = remembered.get(each["label"], Remembered())
-            entries.append(_entry(stanza, repository, each, database, walls, known, encrypted))
+            entries.append(_entry(stanza, repository, each, database, reach, known, encrypted))
     current = max(databases, default=None)
     identifier = None if current is None else str(databases[current]["system-id"])
     told = tuple(_with_broken_bases(entries))
     lock = about.get("status", {}).get("lock", {}).get("backup", {})
     full = _full_bytes(about, repository)
-    return Listed(stanza, repository, told, problems, identifier, archive, full_bytes=full, lock=lock)
+    return Listed(stanza, repository, told, problems, identifier, archive, damaged, full_bytes=full, lock=lock)
 
 
 def _full_bytes(about: Mapping[str, Any], repository: int) -> int | None:
@@ -117,12 +122,12 @@ def _entry(
     repository: int,
     told: Mapping[str, Any],
     database: Mapping[str, Any],
-    archive: Archive | None,
+    reach: tuple[datetime, tuple[str, ...]],
     known: Remembered,
     encrypted: bool,
 ) -> Entry:
-    started, stopped = (datetime.fromtimestamp(told["timestamp"][name], timezone.utc) for name in ("start", "stop"))
-    until, problems = _reach(repository, told, archive, stopped)
+    started, stopped = (_time(told, name) for name in ("start", "stop"))
+    until, problems = reach
     if told.get("error") and not known.problems:
         problems = (*problems, PAGES)
     identifier = database.get("system-id")
@@ -148,11 +153,25 @@ def _entry(
     )
 
 
+def _time(told: Mapping[str, Any], which: str) -> datetime:
+    return datetime.fromtimestamp(told["timestamp"][which], timezone.utc)
+
+
+def _of(archive: str, damaged: frozenset[str]) -> frozenset[str]:
+    """The segments of that archive."""
+    return frozenset(each.rpartition("/")[2] for each in damaged if each.startswith(f"{archive}/"))
+
+
 def _reach(
-    repository: int, told: Mapping[str, Any], archive: Archive | None, stopped: datetime
+    repository: int, told: Mapping[str, Any], archive: Archive | None, damaged: frozenset[str]
 ) -> tuple[datetime, tuple[str, ...]]:
     """To when it can be brought, and what is wrong with the WAL that takes it there."""
-    first, needed = told["archive"]["start"], told["archive"]["stop"]
+    first, needed, stopped = told["archive"]["start"], told["archive"]["stop"], _time(told, "stop")
+    torn = min((each for each in damaged if first and first <= each <= needed), default=None)
+    if torn is not None:
+        return stopped, (
+            f"WAL segment {torn}, which it needs to be restored at all, is damaged in repository {repository}.",
+        )
     if archive is None or not first:
         return stopped, ()
     last, missing = archive.reach(first)
@@ -169,17 +188,19 @@ def gaps(found: Listed) -> tuple[str, ...]:
     """WAL that is missing between what a backup needs and the latest, or that nobody could look for: sentences."""
     told: dict[str, str] = {"": found.unseen} if found.unseen else {}
     for each in found.entries:
-        for archive in found.archive.values():
+        for name, archive in found.archive.items():
             if each.timeline is None or each.lsn_start is None:
                 continue
             last, missing = archive.reach(archive.name(_segment(each.lsn_start, archive), each.timeline))
             # Where WAL goes on with that of a backup, retention has taken what was before it.
             retained = missing is not None and archive.goes_on(missing) in _beginnings(found, archive)
             if missing is not None and last is not None and not retained:
+                damaged = missing in _of(name, found.damaged)
+                look = "at the disk that it is on" if damaged else "whether archive-push-queue-max threw WAL away"
                 told[missing] = (
-                    f"WAL segment {missing} is missing in repository {found.repository}, so that backup {each.id} can "
-                    f"be restored to about {last.arrived:%Y-%m-%d %H:%M:%S} UTC and no further: take a new full "
-                    "backup, and look whether archive-push-queue-max threw WAL away."
+                    f"WAL segment {missing} is {'damaged' if damaged else 'missing'} in repository {found.repository}, "
+                    f"so that backup {each.id} can be restored to about {last.arrived:%Y-%m-%d %H:%M:%S} UTC and no "
+                    f"further: take a new full backup, and look {look}."
                 )
     return tuple(told.values())
 

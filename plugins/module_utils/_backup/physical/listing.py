@@ -18,7 +18,8 @@ _SECONDS = 300.0
 
 def physical(stanza: str, repository: int) -> Listing:
     pgbackrest = PgBackRest(stanza, _SECONDS)
-    found = observe(pgbackrest, repository, state.load(stanza, repository), Wal(pgbackrest, repository))
+    wal = Wal(pgbackrest, repository, state.damaged_wal(stanza, repository))
+    found = observe(pgbackrest, repository, state.load(stanza, repository), wal)
     place = f"repository {repository}"
     broken = [{"path": place, "problem": each} for each in (*found.problems, *gaps(found))]
     return Listing(found.entries, broken, running(pgbackrest, found.lock))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Verified
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Verified
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import running, state
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import (
     PAGES,
@@ -32,12 +32,16 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     roots,
     so_far,
     spared,
-    stays,
     steps,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.report import Outcome, told
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.request import wanted
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import LABEL, refuse_without_room
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import refuse_unknown, verify
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import (
+    Damage,
+    refuse_unknown,
+    verify,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.wal import Wal
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
@@ -56,10 +60,12 @@ class Backups:
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         self.pgbackrest = PgBackRest(wish.stanza, wish.timeout)
-        self.wal = Wal(self.pgbackrest, wish.repository)
+        self.wal = Wal(self.pgbackrest, wish.repository, state.damaged_wal(wish.stanza, wish.repository))
         self.remembered = state.load(wish.stanza, wish.repository)
         # What this run found out itself: others find out more meanwhile.
         self.judged: dict[str, Remembered] = {}
+        # What the proof of this run found, where there was one.
+        self.damage: Damage | None = None
         self.taken: str | None = None
         self.seconds: float | None = None
         # Steps that were taken, for a run that fails on its way.
@@ -72,6 +78,10 @@ class Backups:
     def repository(self) -> str:
         return f"--repo={self.wish.repository}"
 
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome(self.seconds, self.gone, self.stayed)
+
     def look(self) -> Listed:
         return observe(self.pgbackrest, self.wish.repository, self.remembered, self.wal)
 
@@ -82,6 +92,8 @@ class Backups:
         """A backup of hours has others verify beside it: what they wrote down since stays, unless we know it better."""
         with alone(f"backup-{self.wish.stanza}", self.wish.timeout):
             self.remembered = {**state.load(self.wish.stanza, self.wish.repository), **self.judged}
+            if self.damage is None or self.damage.unnamed:
+                self.wal.damaged = state.damaged_wal(self.wish.stanza, self.wish.repository)
             found = self.look()
             state.save(found, self.remembered, _now())
         return found
@@ -122,7 +134,6 @@ class Backups:
             self._take(step)
         elif isinstance(step, Verify):
             self._verify(step, step.id or self.taken or "")
-            self.done.append(step)
         elif isinstance(step, Expire):
             self._expire()
 
@@ -174,17 +185,39 @@ class Backups:
             )
 
     def _verify(self, step: Verify, label: str) -> None:
-        known = self.remembered.get(label, Remembered())
-        problems = verify(self.pgbackrest, self.wish, label)
-        for name, sentences in problems.items():
-            self.judge(name, Remembered(None, tuple(sentences)))
-        if problems:
-            first = next(iter(problems.values()))[0]
+        """What is found in others is theirs: this one is judged by what it needs, and retention goes on with that."""
+        self.damage = verify(self.pgbackrest, self.wish)
+        for name, sentence in self.damage.backups.items():
+            self.judge(name, Remembered(None, (sentence,)))
+        if self.damage.unnamed is None:
+            self.wal.damaged = self.damage.wal
+        found = [each.problems for each in self.look().entries if each.id == label]
+        if found != [()]:
+            problem = found[0][0] if found else "It is not there any more."
             raise Problem(
-                f"{self.wish.title.capitalize()} did not stand the proof ({step.level}): {first.rstrip('.')}; take a "
-                "new full backup, and look at the disk that the repository is on."
+                f"{self.wish.title.capitalize()} did not stand the proof ({step.level}): backup {label}: "
+                f"{problem.rstrip('.')}; take a new full backup, and look at the disk that the repository is on; "
+                "nothing was removed."
             )
-        self.judge(label, replace(known, verified=Verified(step.level, _now())))
+        if self.damage.unnamed is None:
+            known = self.remembered.get(label, Remembered())
+            self.judge(label, replace(known, verified=Verified(step.level, _now())))
+            self.done.append(step)
+
+    def refuse_damage(self) -> None:
+        """Told when all is done that does not stand on it."""
+        if self.damage is None or not self.damage.words:
+            return
+        proven = "no backup was proven" if self.damage.unnamed else "the backup that is wanted stood the proof"
+        going = min(self.damage.backups, default=None)
+        removed = (
+            f", and have {going} removed, with what stands on it, by pgbackrest --stanza={self.wish.stanza} "
+            f"{self.repository} --set={going} expire as postgres"
+        )
+        raise Problem(
+            f"{self.wish.title.capitalize()} is damaged, and {proven}: {self.damage.words}; look at the disk that it "
+            f"is on{removed if going else ''}."
+        )
 
 
 def backed_up(module: Module) -> None:
@@ -197,45 +230,18 @@ def backed_up(module: Module) -> None:
     if take is not None:
         refuse_without_room(wish, take, found)
     plan = steps(wish, take, chosen, backups.expiring(take, found), found)
-    try:
-        if not module.check_mode:
-            backups.carry_out(plan)
-    except Problem:
-        module.report(**_result(so_far(plan, backups.done, found), backups, None, ()))
-        raise
     if module.check_mode:
-        module.report(**_result(plan, backups, chosen, gaps(found)))
+        module.report(**told(plan, wish, backups.outcome, chosen, gaps(found)))
         return
-    found = backups.save()
-    entry = next((each for each in found.entries if each.id == (backups.taken or (chosen and chosen.id))), None)
-    module.report(**_result(plan, backups, entry, gaps(found)))
-
-
-def _result(plan: Plan, backups: Backups, entry: Entry | None, more: Sequence[str]) -> dict[str, Any]:
-    told = entry.told() if entry else {}
-    foreseen = [name for step in plan.changes if isinstance(step, Expire) for name in step.ids]
-    leaving = foreseen if backups.gone is None else backups.gone
-    seconds = backups.seconds
-    result: dict[str, Any] = {
-        "changed": plan.changed,
-        "steps": [step.sentence for step in plan.changes],
-        "taken": any(isinstance(step, Take) for step in plan.changes),
-        "removed": [{"id": each, "why": "past its retention", "place": backups.repository[2:]} for each in leaving],
-        "warnings": [*plan.warnings, *map(stays, backups.stayed), *more],
-        "id": told.get("id"),
-        "path": told.get("place"),
-        "bytes": told.get("stored_bytes"),
-        "lsn": told.get("lsn_start"),
-        "verified": told.get("verified"),
-        "copies": told.get("copies"),
-        "age_seconds": int((_now() - entry.stopped).total_seconds()) if entry else None,
-        "duration": seconds,
-        "throughput": int(entry.bytes / seconds) if entry and seconds else None,
-        "compression_ratio": round(entry.bytes / max(1, entry.stored_bytes), 2) if entry and seconds else None,
-    }
-    if plan.changed:
-        result["diff"] = plan.diff(f"backups of {backups.wish.title}")
-    return result
+    try:
+        backups.carry_out(plan)
+    except Problem:
+        module.report(**told(so_far(plan, backups.done, found), wish, backups.outcome, None, ()))
+        raise
+    now = backups.save()
+    entry = next((each for each in now.entries if each.id == (backups.taken or (chosen and chosen.id))), None)
+    module.report(**told(so_far(plan, backups.done, found), wish, backups.outcome, entry, gaps(now)))
+    backups.refuse_damage()
 
 
 def _now() -> datetime:

@@ -51,6 +51,11 @@ def load(stanza: str, repository: int) -> dict[str, Remembered]:
     return known
 
 
+def damaged_wal(stanza: str, repository: int) -> frozenset[str]:
+    """Segments that the last proof of the repository found damaged."""
+    return frozenset(_document(stanza).get("repositories", {}).get(str(repository), {}).get("damaged_wal", ()))
+
+
 def _verified(told: Mapping[str, Any]) -> Verified | None:
     found = told.get("verified")
     return None if found is None else Verified(found["level"], moment(found["at"]))
@@ -80,7 +85,8 @@ def save(found: Listed, remembered: Mapping[str, Remembered], now: datetime) -> 
     }
     document = _document(found.stanza)
     repositories = document.get("repositories", {})
-    repositories[str(found.repository)] = {"backups": backups, **_summary(found)}
+    known_wal = {"damaged_wal": sorted(found.damaged)}
+    repositories[str(found.repository)] = {"backups": backups, **known_wal, **_summary(found)}
     document = {
         "layout": LAYOUT,
         "cluster": found.stanza,

@@ -28,9 +28,11 @@ _PART = 4
 class Wal:
     """What a run knows of it: it is listed once, and then only where more may have come since."""
 
-    def __init__(self, pgbackrest: PgBackRest, repository: int) -> None:
+    def __init__(self, pgbackrest: PgBackRest, repository: int, damaged: frozenset[str] = frozenset()) -> None:
         self._pgbackrest = pgbackrest
         self._repository = repository
+        # Segments that a proof found damaged, which are of no more use than those that are missing.
+        self.damaged = damaged
         self._listed: dict[str, dict[str, Any]] = {}
         # The file that tells where the latest timeline came from: its name, and what is in it.
         self._histories: dict[str, tuple[str, str]] = {}
@@ -49,11 +51,13 @@ class Wal:
                 f"The WAL in repository {self._repository} was not listed, so that nobody would see a gap in it, and "
                 f"until when backups can be brought back is not known: {error.sentence}"
             )
-        return (
-            {}
-            if self.trouble
-            else {name: read(files, self._histories.get(name)) for name, files in self._listed.items()}
-        )
+        if self.trouble:
+            return {}
+        return {name: read(self._whole(name), self._histories.get(name)) for name in self._listed}
+
+    def _whole(self, name: str) -> dict[str, Any]:
+        files = self._listed[name].items()
+        return {path: about for path, about in files if f"{name}/{path.rpartition('/')[2][:24]}" not in self.damaged}
 
     def _update(self, name: str, first: str, deadline: Deadline) -> None:
         known = self._listed.setdefault(name, {})

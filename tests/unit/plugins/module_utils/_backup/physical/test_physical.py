@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _host_lock
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Verified
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import run, state
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import (
     PAGES,
     Listed,
@@ -39,7 +39,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     refuse_without_room,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.run import Backups
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import problems, refuse_unknown
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import (
+    Damage,
+    damage,
+    refuse_unknown,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest import files
@@ -48,6 +52,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archi
 NOW = datetime(2030, 1, 10, tzinfo=timezone.utc)
 FULL, DIFF, INCR = "20300101-000000F", "20300101-000000F_20300102-000000D", "20300101-000000F_20300103-000000I"
 NEXT = "20300105-000000F"
+TORN = "15-1/000000010000000000000004"
 WISH = Wish("ledger", 1, "full", timedelta(hours=20), "checksum", 60.0)
 VERIFIED = Verified("checksum", NOW)
 
@@ -80,7 +85,8 @@ def look(*told: dict[str, Any], wal: tuple[int, ...] = tuple(range(1, 10)), stat
         "db": [{"id": 1, "repo-key": 1, "system-id": 7, "version": "15"}],
         "repo": [{"key": 1, "status": {"code": status, "message": "missing stanza path"}}],
     }
-    return listed("ledger", 1, about, archive(*wal), known.get("remembered", {}))
+    damaged = frozenset(known.get("damaged", ()))
+    return listed("ledger", 1, about, archive(*wal), known.get("remembered", {}), damaged)
 
 
 def test_an_entry_says_what_it_can_bring_back() -> None:
@@ -303,6 +309,54 @@ def test_what_others_found_out_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch
     assert state.load("ledger", 1) == {FULL: Remembered(None, ("It is torn.",)), NEXT: Remembered(VERIFIED)}
 
 
+@pytest.mark.parametrize(
+    ("found", "verified", "said"),
+    [
+        (Damage(), True, None),
+        (Damage({FULL: "It is torn."}), True, f"stood the proof: backup {FULL}: It is torn; .* --set={FULL} expire"),
+        (Damage({}, frozenset([TORN])), True, f"stood the proof: WAL segment {TORN} is damaged; look at the disk"),
+        (Damage(unnamed="something is torn."), False, "no backup was proven: something is torn; look at the disk"),
+    ],
+)
+def test_damage_elsewhere_does_not_condemn_the_new_one(
+    found: Damage, verified: bool, said: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(run, "verify", lambda *_: found)
+    told = [backup(FULL, 30, first=2), backup(NEXT, 5, first=6)]
+    monkeypatch.setattr(Backups, "look", lambda self: look(*told, remembered=self.remembered, damaged=self.wal.damaged))
+    backups = Backups(WISH)
+    backups._step(Verify("checksum", NEXT))
+    assert (NEXT in backups.judged, bool(backups.done)) == (verified, verified)
+    if said is None:
+        backups.refuse_damage()
+        return
+    with pytest.raises(Problem, match=said):
+        backups.refuse_damage()
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Damage({NEXT: "It is torn."}), "It is torn"),
+        (
+            Damage({}, frozenset(["15-1/000000010000000000000006"])),
+            "WAL segment 000000010000000000000006, which it needs",
+        ),
+        (Damage({FULL: "It is torn."}), "It needs backup"),
+    ],
+)
+def test_what_the_wanted_one_needs_is_damage_of_its_own(
+    found: Damage, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(run, "verify", lambda *_: found)
+    told = [backup(FULL, 30, first=2), backup(NEXT, 5, first=6, on=(FULL,))]
+    monkeypatch.setattr(Backups, "look", lambda self: look(*told, remembered=self.remembered, damaged=self.wal.damaged))
+    with pytest.raises(Problem, match=f"did not stand the proof .*: backup {NEXT}: {said}.* nothing was removed"):
+        Backups(WISH)._step(Verify("checksum", NEXT))
+
+
 class Judged(Backups):
     """Backups that are there when it comes to removing, and what pgBackRest is told then."""
 
@@ -344,7 +398,9 @@ def test_what_goes_is_judged_again_right_before(*, proven: bool) -> None:
     assert (backups.gone, backups.stayed) == (((FULL,), ()) if proven else ((), (FULL,)))
 
 
-PRINTED = """\
+WAL = f"15-1/0000000100000000/000000010000000000000004-{'a' * 40}.zst"
+PRINTED = f"""\
+P01   INFO: invalid checksum '{WAL}'
 P01   INFO: file missing '20300101-000000F/pg_data/global/pg_control.zst'
 P00   INFO: stanza: ledger
             status: error
@@ -357,12 +413,40 @@ P00   INFO: stanza: ledger
 
 
 def test_a_proof_that_ends_well_and_found_damage_is_a_failure() -> None:
-    assert problems(PRINTED, "20300105-000000F") == {
-        FULL: ["1 of 961 files are damaged or missing: 20300101-000000F/pg_data/global/pg_control.zst."],
-        "20300105-000000F": ["1 of 4 WAL segments are damaged or missing."],
+    found = damage(PRINTED)
+    assert found.backups == {
+        FULL: "1 of 961 files are damaged or missing: 20300101-000000F/pg_data/global/pg_control.zst."
     }
-    assert problems("P00   INFO: verify command end: completed successfully", FULL) == {}
-    assert "did not name" in problems("status: error", FULL)[FULL][0]
+    assert (found.wal, found.unnamed) == (frozenset([TORN]), None)
+    assert found.words == (
+        f"backup {FULL}: 1 of 961 files are damaged or missing: 20300101-000000F/pg_data/global/pg_control.zst; "
+        f"WAL segment {TORN} is damaged"
+    )
+    assert damage("P00   INFO: verify command end: completed successfully") == Damage()
+    assert "did not name" in damage("status: error").words
+    # What cannot be unpacked is named in another way.
+    broken = f"P01   INFO: invalid result {WAL}: [29] raised from local-1 protocol: zst error: [-20] Data corruption\n"
+    assert damage(f"{broken}   [FormatError] on retry after 0ms\nstatus: error") == Damage({}, frozenset([TORN]))
+    # It went while it was looked at.
+    assert damage(f"file missing '{WAL}'\nstatus: error\narchiveId: 15-1, total WAL checked: 4") == Damage()
+    torn = f"status: error\nbackup: {FULL}, status: invalid, total files checked: 0, total valid files: 0\n"
+    assert damage(torn).backups == {FULL: "Its manifest cannot be read."}
+    running = f"status: error\nbackup: {FULL}, status: in-progress, total files checked: 0, total valid files: 0\n"
+    assert damage(running).backups == {}
+
+
+def test_damaged_wal_is_held_against_what_needs_it() -> None:
+    there = (backup(FULL, 30, first=2), backup(NEXT, 5, first=6))
+    found = look(*there, wal=(2, 3, 5, 6, 7), damaged={TORN})
+    assert [each.good for each in found.entries] == [True, True]
+    assert found.entries[0].restorable_to == NOW + timedelta(minutes=3)
+    assert f"WAL segment {TORN[5:]} is damaged in repository 1, so that backup {FULL} can be" in gaps(found)[0]
+    needed = look(*there, wal=(2, 3, 4, 5, 7), damaged={"15-1/000000010000000000000006"})
+    assert needed.entries[0].good
+    assert needed.entries[1].problems == (
+        "WAL segment 000000010000000000000006, which it needs to be restored at all, is damaged in repository 1.",
+    )
+    assert look(*there, damaged={"14-1/000000010000000000000006"}).entries[1].good
 
 
 @pytest.mark.parametrize("level", ["list", "restore"])

@@ -133,3 +133,9 @@ def test_where_timelines_parted_is_read_once() -> None:
         last, missing = run.look(repository.about())["15-1"].reach(name(0))
         assert (last and (last.timeline, last.number), missing) == ((2, 4), name(5, 2))
     assert [each for each in repository.asked if each[0] == "repo-get"] == [("repo-get", f"{PLACE}/00000002.history")]
+
+
+def test_what_is_damaged_counts_as_missing() -> None:
+    repository = Repository(range(10))
+    found = Wal(repository, 1, frozenset([f"15-1/{name(4)}", f"14-1/{name(5)}"])).look(repository.about())  # type: ignore[arg-type]
+    assert sorted(set(range(10)) - set(found["15-1"].segments)) == [4]
