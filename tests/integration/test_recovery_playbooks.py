@@ -289,6 +289,15 @@ def test_a_drill_is_held_elsewhere_and_told_at_home(ledger: Backed, scratch: Nod
     assert len(list(tmp_path.glob("drill-*.html"))) == 1
     state = f"/var/lib/runbook-postgres/drill-{STANZA}.json"
     assert json.loads(ledger.node.exec(["cat", state]).stdout)["passed"]
+    # While a production node is down, whether the scratch is that one is for a person to say.
+    code, text = play(tmp_path, "drill", *nodes, away=ledger.node, **asked)
+    assert code != 0
+    assert f"{ledger.node.name} did not say which machine it is" in " ".join(text.split())
+    assert "RTO was" not in text
+    code, text = play(tmp_path, "drill", *nodes, away=ledger.node, drill_unasked=True, **asked)
+    assert code == 0, text
+    assert "Held without knowing which machine" in text
+    assert "RTO was" in text
     # So is the host that keeps the repositories, which takes the backups.
     keeper = Node.start(f"keeper{scratch.release}", scratch.release)
     try:
