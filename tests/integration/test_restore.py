@@ -27,6 +27,7 @@ OF_ITSELF = """
 SELECT datconnlimit, datallowconn, has_database_privilege('monitor', oid, 'CONNECT'),
        shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{name}'
 """
+SOCKETS = "/var/run/postgresql"
 BARE: dict[str, Any] = {"replace": True, "safety_backup": False}
 WRONG: dict[str, Any] = {"checks": {"queries": [{"query": "SELECT count(*) FROM orders", "expect": 7}]}}
 # An order that depends on who asks, as between hosts whose libraries sort otherwise: the index that pg_restore makes is
@@ -49,6 +50,27 @@ def stage(installed: Server) -> Stage:
     stage.psql("CREATE DATABASE shop")
     stage.psql(SHOP, "shop")
     return stage
+
+
+def test_the_backup_that_is_restored_from_stays_until_it_was(stage: Stage) -> None:
+    """The last night on which the mistake can be mended is also the one on which that backup is past its time."""
+    oldest = stage.back_up("shop", format="directory")
+    stage.psql("DROP TABLE orders CASCADE", "shop")
+    arguments = stage.arguments(backup=oldest, target="before")
+    loads = inside.Interrupt(("._backup.restore.loading:Archive.load",))
+    with inside.held(stage.node, "pg_restore", arguments, loads) as restore:
+        newer = stage.back_up("shop", retention={"count": 1})
+        assert stage.backups() == sorted([oldest, newer])
+        wish: dict[str, Any] = {"database": "shop", "destination": REPOSITORY, "login_unix_socket": SOCKETS}
+        wish |= {"max_age": "1 day", "retention": {"count": 1}}
+        foreseen = inside.run(stage.node, "pg_backup", wish, check=True).result
+        assert foreseen["removed"] == []
+        reason = "not among the last 1 and is being restored from now: it stays until a later run."
+        assert f"Backup {oldest} is {reason}" in str(foreseen["warnings"])
+        assert restore.finish().code == 0
+    assert orders(stage, "before") == 1000
+    assert [each["id"] for each in inside.run(stage.node, "pg_backup", wish).result["removed"]] == [oldest]
+    assert stage.backups() == [newer]
 
 
 def orders(stage: Stage, database: str = "shop") -> int:

@@ -81,6 +81,8 @@ class Entry:
     copies: tuple[Copy, ...] = ()
     encrypted: bool = False
     verified: Verified | None = None
+    # A restore reads it at this moment.
+    held: bool = False
     # Sentences. A backup with one is not relied on: it counts for no age and keeps no other one from going.
     problems: tuple[str, ...] = ()
 

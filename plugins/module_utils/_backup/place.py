@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LOGICAL
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import ids_of
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
@@ -69,12 +70,12 @@ def alone(place: Path, readable: str, title: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(descriptor: int, how: int = fcntl.LOCK_EX) -> bool:
     """Tried for a moment: a dry run that asks whether it is held holds it itself while it asks."""
     deadline = Deadline(2)
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
         except BlockingIOError:
             if deadline.passed():
                 return False
@@ -96,6 +97,42 @@ def busy(place: Path, readable: str) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def hold(directory: Path) -> int | None:
+    """Whoever restores from a backup holds its manifest, so that no retention takes it away meanwhile: the open file,
+    which is closed afterwards and at the latest with the process. None where the file system has no locks."""
+    path = directory / manifests.NAME
+    gone = f"Backup {directory} is being removed, past its time: restore from another one."
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise Refused(f"Backup {directory} cannot be read: {error.strerror} (user {os.geteuid()}).") from error
+    try:
+        if not _locked(descriptor, fcntl.LOCK_SH) or not path.exists():
+            os.close(descriptor)
+            raise Refused(gone)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def held(directory: Path) -> bool:
+    """Whether somebody restores from that backup now."""
+    with contextlib.suppress(OSError), _manifest(directory) as descriptor:
+        return not _locked(descriptor)
+    return False
+
+
+@contextlib.contextmanager
+def _manifest(directory: Path) -> Iterator[int]:
+    # Some file systems want to be written to by who locks others out.
+    descriptor = os.open(directory / manifests.NAME, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def leftovers(place: Path, readable: str) -> list[Path]:
@@ -131,10 +168,14 @@ def remove_tree(path: Path) -> None:
 def remove_backup(directory: Path) -> None:
     """First out of sight, in one step: what still bears a backup's name is whole."""
     hidden = directory.with_name(f".{directory.name}{REMOVING}")
-    try:
-        directory.rename(hidden)
-    except OSError as error:
-        raise Problem(f"Backup {directory} cannot be removed: {error.strerror}; it is still whole.") from error
+    with contextlib.ExitStack() as until_renamed:
+        with contextlib.suppress(OSError):
+            if not _locked(until_renamed.enter_context(_manifest(directory))):
+                raise Problem(f"Backup {directory} is being restored from and stays: a later run removes it.")
+        try:
+            directory.rename(hidden)
+        except OSError as error:
+            raise Problem(f"Backup {directory} cannot be removed: {error.strerror}; it is still whole.") from error
     sync(directory.parent)
     remove_tree(hidden)
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry
@@ -41,7 +41,8 @@ class Leaving:
 
 def leaving(entries: Sequence[Entry], policy: Retention, now: datetime) -> list[Leaving]:
     """Those past the policy, the oldest first. Never the last good one, never the last good one that was verified,
-    nor what one of those that stay depends on. What has a problem keeps nothing else from staying."""
+    never one that is being restored from, nor what one of those that stay depends on. What has a problem keeps nothing
+    else from staying."""
     if policy.endless:
         return []
     newest_first = sorted(entries, key=lambda each: (each.number, each.started, each.id), reverse=True)
@@ -51,11 +52,22 @@ def leaving(entries: Sequence[Entry], policy: Retention, now: datetime) -> list[
         # One from the future, by a clock that was wrong then or is now, is not old.
         young = policy.age is not None and now - each.stopped <= policy.age
         counted = policy.count is not None and good < policy.count
-        if young or counted:
+        if young or counted or each.held:
             stays.add(each.id)
         good += each.good
     _add_dependencies(newest_first, stays)
     return [Leaving(each, policy.words) for each in reversed(newest_first) if each.id not in stays]
+
+
+def spared(entries: Sequence[Entry], policy: Retention, now: datetime) -> list[str]:
+    """Those that stay for no other reason than that somebody restores from them, in sentences."""
+    held = {each.id for each in entries if each.held}
+    past = leaving([replace(each, held=False) for each in entries], policy, now) if held else []
+    return [
+        f"Backup {each.entry.id} is {each.why} and is being restored from now: it stays until a later run."
+        for each in past
+        if each.entry.id in held
+    ]
 
 
 def _untouchable(newest_first: Sequence[Entry]) -> list[str]:

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Union
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Series, Verified, written
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Offsite, Wanted
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention, leaving
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention, leaving, spared
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.words import age_words, size_words
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 
@@ -143,6 +143,7 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
         if not chosen.at_least(wanted.verify):
             steps.append(Verify(chosen.id, wanted.verify))
     here = [*(each for each in seen.here if each.id != entry.id), entry]
+    warnings += spared(here, wanted.retention, now)
     far: list[Entry] = []
     if offsite is not None:
         sent = _missing(wanted, entry, seen, offsite.retention, now)
@@ -172,7 +173,8 @@ def _missing(wanted: Wanted, entry: Entry, seen: Seen, policy: Retention, now: d
     far = {each.id: each for each in seen.far if each.good}
     first = min((each.number for each in far.values()), default=None)
     late = [
-        each
+        # Who restores from it here keeps nothing there.
+        replace(each, held=False)
         for each in seen.here
         if each.good
         and each.id not in far

@@ -150,7 +150,8 @@ def _figures(backup: Backup | None, apply: Apply) -> dict[str, Any]:
 
 def _seen(repository: Repository, wish: Wanted, found: Found, check_mode: bool) -> Seen:
     series = Series(LOGICAL, wish.content, found.origin.system_identifier, wish.database, found.chosen, wish.label)
-    here = [each.entry() for each in repository.backups() if series_of(each.manifest) == series]
+    mine = [each for each in repository.backups() if series_of(each.manifest) == series]
+    here = [replace(each.entry(), held=place.held(each.directory)) for each in mine]
     readable = readable_of(wish.database)
     left = [each.name for each in place.leftovers(wish.destination, readable)]
     if check_mode and place.busy(wish.destination, readable):

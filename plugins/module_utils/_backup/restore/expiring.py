@@ -40,7 +40,7 @@ class Expire:
 def kept_for_safety(repository: Path, database: str, system_identifier: str | None) -> list[Entry]:
     """Those of this database of this cluster; another's that shares the directory are not ours to remove."""
     return [
-        each.entry()
+        replace(each.entry(), held=place.held(each.directory))
         for each in Repository(repository).backups()
         if each.manifest.label == SAFETY
         and (series := series_of(each.manifest)).database == database

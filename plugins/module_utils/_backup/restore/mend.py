@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import system_identifier
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import checksum_progress
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import hold as hold_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import expiring, source
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.alone import hold
@@ -32,6 +35,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Re
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 
 
+def _hold(owner: Restore, directory: Path) -> None:
+    """The backup stays where it is for as long as there is this restore."""
+    descriptor = hold_backup(directory)
+    if descriptor is not None:
+        weakref.finalize(owner, os.close, descriptor)
+
+
 class Restore:
     """One backup and its target: what was found, what is to be done, and what became of it."""
 
@@ -48,6 +58,8 @@ class Restore:
 
         backup = source.chosen(options, own, fetch=alone)
         self._here = source.is_here(backup)
+        if alone and self._here:
+            _hold(self, backup.directory)
         self._identity = source.key_for(backup, options["identity"])
         self._wish = read_wish(options, backup.manifest.origin.database)
         progress = self._progress(options, backup) if alone else Progress(None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place as places
+from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._orphans import running
 
@@ -71,3 +75,57 @@ def test_a_backup_goes_out_of_sight_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert [each.name for each in places.leftovers(tmp_path, "shop")] == [f".{ID}.removing"]
     with pytest.raises(Problem, match="still whole"):
         places.remove_backup(tmp_path / ID)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lock is waited for."""
+    monkeypatch.setattr(places, "Deadline", lambda _seconds: Deadline(0))
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_is_restored_from_is_not_removed(tmp_path: Path) -> None:
+    backup = tmp_path / ID
+    backup.mkdir()
+    (backup / "manifest.json").touch()
+    assert not places.held(backup)
+    holds = places.hold(backup), places.hold(backup)
+    for each in holds:
+        assert places.held(backup)
+        with pytest.raises(Problem, match="is being restored from and stays"):
+            places.remove_backup(backup)
+        assert backup.is_dir()
+        assert each is not None
+        os.close(each)
+    assert not places.held(backup)
+    places.remove_backup(backup)
+    assert list(tmp_path.iterdir()) == []
+    assert not places.held(backup)
+    with pytest.raises(Refused, match="cannot be read: No such file"):
+        places.hold(backup)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_one_that_is_being_removed_is_not_begun_with(tmp_path: Path) -> None:
+    backup = tmp_path / ID
+    backup.mkdir()
+    (backup / "manifest.json").touch()
+    with (backup / "manifest.json").open("rb+") as removing:
+        fcntl.flock(removing, fcntl.LOCK_EX)
+        with pytest.raises(Refused, match="is being removed"):
+            places.hold(backup)
+
+
+def test_a_file_system_without_locks_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup = tmp_path / ID
+    backup.mkdir()
+    (backup / "manifest.json").touch()
+
+    def none(_descriptor: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    assert places.hold(backup) is None
+    assert not places.held(backup)
+    places.remove_backup(backup)
+    assert list(tmp_path.iterdir()) == []

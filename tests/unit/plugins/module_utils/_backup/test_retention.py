@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention, leaving
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention, leaving, spared
 from tests.unit.plugins.module_utils._backup.entries import NOW, entry
 
 BAD = ("It is damaged.",)
@@ -111,3 +112,12 @@ def test_young_ones_and_the_last_ones_stay(entries: list[Entry], policy: Retenti
         assert not any(NOW - each.stopped <= policy.age for each in entries if each.id in ids)
     if policy.count is not None:
         assert not any(each.id in ids for each in [each for each in entries if each.good][-policy.count :])
+
+
+def test_one_that_is_restored_from_stays_and_is_told() -> None:
+    reading = [replace(each, held=each.id in ("b1", "b5")) for each in FIVE]
+    policy = Retention(count=2)
+    assert gone(reading, policy) == ["b2", "b3"]
+    [told] = spared(reading, policy, NOW)
+    assert told == "Backup b1 is not among the last 2 and is being restored from now: it stays until a later run."
+    assert spared(FIVE, policy, NOW) == []
