@@ -15,6 +15,7 @@ author:
 description:
   - States that every repository of pgBackRest has a stanza for the cluster. The first time, and for as long as no WAL
     has arrived, it also has the primary send a segment and waits for that.
+  - A stanza that belongs to another cluster than the server's, whose WAL pgBackRest would not take, is refused.
   - Runs where backups run, on the repository host or, without one, on the primary, after
     M(runbook.postgres.pgbackrest_config) has written what pgBackRest reads there.
 options:
@@ -28,6 +29,15 @@ options:
       - How many there are.
     type: int
     default: 1
+  upgrade:
+    description:
+      - Whether a stanza of another cluster goes on with the one whose server is there now, as after an upgrade to
+        another major version, or after the cluster was made anew. What the old one left in the repositories stays until
+        its retention has it removed.
+      - Otherwise such a stanza is refused, since it may as well be that of another cluster, which could then archive no
+        more.
+    type: bool
+    default: false
   timeout:
     description:
       - Seconds after which pgBackRest is stopped.
@@ -41,7 +51,7 @@ attributes:
     description: Says what a run would do, also on a host where pgBackRest is still to be installed.
   diff_mode:
     support: full
-    description: The stanzas that are made.
+    description: The stanzas that are made, or go on with another cluster.
   platform:
     support: full
     platforms: debian
@@ -52,6 +62,11 @@ EXAMPLES = r"""
 - name: The cluster's WAL arrives
   runbook.postgres.pgbackrest_stanza:
     stanza: orders
+
+- name: It goes on with the cluster after an upgrade
+  runbook.postgres.pgbackrest_stanza:
+    stanza: orders
+    upgrade: true
 """
 
 RETURN = r"""
@@ -71,6 +86,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.stanz
 OPTIONS: dict[str, dict[str, Any]] = {
     "stanza": {"type": "str", "required": True},
     "repositories": {"type": "int", "default": 1},
+    "upgrade": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 300},
 }
 
@@ -78,7 +94,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def main() -> None:
     with Module(OPTIONS, driver=False) as module:
         stanza, repositories = module.params["stanza"], module.params["repositories"]
-        planned = plan(stanza, observe(stanza, repositories, check_mode=module.check_mode), repositories)
+        places = observe(stanza, repositories, check_mode=module.check_mode)
+        planned = plan(stanza, places, repositories, upgrade=module.params["upgrade"])
         warnings = [] if module.check_mode else apply(stanza, planned, float(module.params["timeout"]))
         after = "".join(f"{sentence}\n" for sentence in planned.sentences)
         diff = {"before_header": stanza, "after_header": stanza, "before": "", "after": after}

@@ -62,6 +62,7 @@ LONG = (
 LONG_TESTS = {
     "test_backup_physical": (
         "test_a_backup_that_was_killed_is_no_backup",
+        "test_a_cluster_that_was_made_anew_is_another_one",
         "test_a_disk_that_is_full_is_told_and_leaves_no_backup",
         "test_a_night_without_a_backup_is_not_silent",
         "test_a_retention_of_one_is_kept_without_a_proof_as_well",

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lab.checkout import ROOT
+from lab.clusters import Cluster
 from lab.waiting import wait_until
 from tests.integration import inside, s3, stanzas
 from tests.integration.conftest import releases
@@ -369,3 +370,25 @@ def test_a_store_that_goes_away_is_told_and_leaves_no_backup(alone: Backups, tmp
             assert 2 not in {each["database"]["repo-key"] for each in alone.info()["backup"]}
         finally:
             alone.played()
+
+
+def test_a_cluster_that_was_made_anew_is_another_one(alone: Backups) -> None:
+    """Nothing of it is archived until somebody says that it is meant, and no backup of the old one serves for it."""
+    old = backup(alone).result["id"]
+    node = alone.repository
+    alone.primary.stop()
+    node.exec(["pg_dropcluster", str(alone.primary.version), alone.primary.name])
+    Cluster.create(node, settings=stanzas.ARCHIVING)
+    for check in (False, True):
+        [said] = alone.play(check=check).failures
+        assert "Stanza ledger is that of another cluster than the server's, of PostgreSQL" in said
+    foreseen = alone.played(check=True, backup_upgrade=True)
+    done = alone.played(backup_upgrade=True)
+    assert done.outcomes == foreseen.outcomes
+    assert [each["id"] for each in alone.info()["db"]] == [1, 2]
+    assert alone.info()["archive"][-1]["max"]
+    assert alone.played().changed == []
+    taken = backup(alone, kind="incr", max_age="1 day").result
+    assert taken["steps"][0].startswith("take a full backup")
+    assert set(ids(alone)) >= {old, taken["id"]}
+    assert state(alone)["last_backup"]["id"] == state(alone)["last_verified"]["id"] == taken["id"]

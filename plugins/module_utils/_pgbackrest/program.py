@@ -29,12 +29,13 @@ FIRST_WITH_TLS = (2, 37)
 FIRST_WITH_VERIFY = (2, 39)
 
 # pgBackRest's own numbers.
-LOCKED, FILE_MISSING, ARCHIVE_TIMEOUT, ARCHIVE_DISABLED, CRYPTO = 50, 55, 82, 87, 95
+OTHER_CLUSTER, LOCKED, FILE_MISSING, ARCHIVE_TIMEOUT, ARCHIVE_DISABLED, CRYPTO = 28, 50, 55, 82, 87, 95
+_ANEW = "or, where the cluster was upgraded or made anew, run role backup with backup_upgrade"
 _NEXT = {
-    28: "the repository holds another cluster's WAL: look whether the stanza is the right one",
+    OTHER_CLUSTER: f"the repository holds another cluster: look whether the stanza is the right one, {_ANEW}",
     LOCKED: "another backup, expiry or stanza command is at work: wait for it and repeat",
     49: "look whether that host is up and its pgbackrest.service runs",
-    51: "the repository holds another cluster, or this one before an upgrade: look at the stanza, or upgrade it",
+    51: f"the repository holds another cluster: look whether the stanza is the right one, {_ANEW}",
     56: "look whether the server runs and lets postgres in over its socket",
     62: "somebody stopped pgBackRest on this host: allow it by `pgbackrest start`",
     ARCHIVE_TIMEOUT: "look at the server's log for what archive_command says",

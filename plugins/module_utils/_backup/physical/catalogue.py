@@ -55,6 +55,11 @@ class Listed:
     # What pgBackRest says of a backup that runs now.
     lock: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def current(self) -> tuple[Entry, ...]:
+        """Those of the cluster that there is now, and not of the one before an upgrade."""
+        return tuple(each for each in self.entries if each.series.system_identifier == self.system_identifier)
+
 
 def observe(pgbackrest: PgBackRest, repository: int, remembered: Mapping[str, Remembered], wal: Wal) -> Listed:
     """Asks pgBackRest for the backups and for the WAL that lies there."""

@@ -77,7 +77,7 @@ def due(wish: Wish, found: Listed, now: datetime) -> tuple[Take | None, Entry | 
     """Whether one is to be taken, else the one that serves."""
     if found.problems:
         raise Refused(f"No backup was taken: {found.problems[0]}")
-    fitting = [each for each in found.entries if each.good and _serves(each, wish)]
+    fitting = [each for each in found.current if each.good and _serves(each, wish)]
     newest = max(fitting, key=lambda each: each.number, default=None)
     # One from the future, by a clock that was wrong then, does not count.
     if newest is not None and newest.stopped <= now and now - newest.stopped <= wish.max_age and wish.max_age:
@@ -88,9 +88,8 @@ def due(wish: Wish, found: Listed, now: datetime) -> tuple[Take | None, Entry | 
 
 def _base(found: Listed, kind: str) -> Entry | None:
     """What pgBackRest stands a new one on, whatever is known to be wrong with it; it lists them in that order."""
-    same = [each for each in found.entries if each.series.system_identifier == found.system_identifier]
     kinds = KINDS if kind == "incr" else ("full",)
-    return next((each for each in reversed(same) if each.series.kind in kinds), None)
+    return next((each for each in reversed(found.current) if each.series.kind in kinds), None)
 
 
 def _serves(entry: Entry, wish: Wish) -> bool:

@@ -119,7 +119,7 @@ def _newest(repositories: list[dict[str, Any]]) -> dict[str, str | None]:
 
 
 def _summary(found: Listed) -> dict[str, Any]:
-    good = [each for each in found.entries if each.good]
+    good = [each for each in found.current if each.good]
     verified = [each for each in good if each.verified is not None]
     return {
         "last_backup": _told(good[-1:]),

@@ -160,9 +160,13 @@ def test_one_is_taken_where_none_is_young_enough(told: list[Any], kind: str, exp
     assert (take or (chosen and chosen.id)) == expected
 
 
-def test_what_is_of_a_cluster_before_this_one_is_no_base() -> None:
-    found = look(backup(FULL, 30, first=2))
-    assert due(replace(WISH, kind="incr"), replace(found, system_identifier="8"), NOW)[0] == Take("full", "incr")
+def test_what_is_of_a_cluster_before_this_one_is_no_base_and_serves_for_none() -> None:
+    for hours in (30, 10):
+        found = replace(look(backup(FULL, hours, first=2)), system_identifier="8")
+        assert due(replace(WISH, kind="incr"), found, NOW) == (Take("full", "incr"), None)
+        # Nor is it what the health report takes for the last one.
+        assert state._summary(found)["last_backup"] is None
+    assert state._summary(look(backup(FULL, 10, first=2)))["last_backup"]["id"] == FULL
 
 
 def judged(broken: list[str], wrong: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[str, bool]:
