@@ -208,6 +208,21 @@ def test_what_does_not_restore_is_not_washed_clean_by_a_checksum(kept: Backups) 
     assert kept.info()["backups"][0]["problems"] == []
 
 
+@pytest.mark.parametrize("form", ["custom", "plain"])
+def test_a_wrong_key_is_nothing_against_a_backup(kept: Backups, form: str) -> None:
+    public, identity = kept.keys
+    done = kept.taken(verify="checksum", format=form, recipients=[public], compression={"method": "zstd"})
+    kept.node.exec(["rm", "-f", "/tmp/wrong-identity"])
+    kept.node.exec(["age-keygen", "-o", "/tmp/wrong-identity"], user="postgres")
+    wish = {"state": "verified", "max_age": "0", "id": done["id"]}
+    for level in ("list", "restore"):
+        said = kept.take(**wish, verify=level, identity="/tmp/wrong-identity").failure
+        assert f"Backup {done['id']} is not opened by /tmp/wrong-identity" in said
+        assert kept.info()["backups"][0]["problems"] == []
+    assert kept.server.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'runbook_%'") == 0
+    assert levels(kept.taken(**wish, verify="restore", identity=identity)) == "restore"
+
+
 def test_damage_is_named_and_counts_as_none(kept: Backups) -> None:
     done = kept.taken(compression={"method": "none"})
     kept.altered(f"{done['path']}/dump.pgdump", "data[len(data) // 2] ^= 1")

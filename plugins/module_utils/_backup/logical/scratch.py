@@ -18,6 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.v
     NotVerified,
     failure,
     feed,
+    refuse_wrong_key,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import DIRECTORY, PLAIN, Origin
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
@@ -58,6 +59,7 @@ def by_restore(
 ) -> None:
     """`connect` and `conninfo` lead to a database of the server by its name; `session` may create one there."""
     told = backup.manifest
+    refuse_wrong_key(backup, identity)
     missing = [row["name"] for row in session.fetch(MISSING, {"roles": list(told.origin.roles)})]
     if missing:
         raise Refused(

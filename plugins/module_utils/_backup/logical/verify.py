@@ -18,7 +18,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.tongue import UNDERSTOOD, Tongue
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, run
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._stream.reading import Unreadable
 
 PORTION = 1 << 18
 LIST_SECONDS = 3600.0
@@ -51,8 +52,25 @@ def by_checksum(backup: Backup, moved: Callable[[int], None] = lambda _: None) -
         raise NotVerified(" ".join(damage))
 
 
+def refuse_wrong_key(backup: Backup, identity: Path | None) -> None:
+    """What a key does not open may be as it was written: nothing is held against it."""
+    if not backup.manifest.encrypted:
+        return
+    try:
+        # The beginning is enough to know.
+        with backup.content(backup.manifest.dump, identity) as content:
+            if not content.read(1):
+                content.finish()
+    except (ProgramFailed, Unreadable) as error:
+        raise Refused(
+            f"Backup {backup.id} is not opened by {identity} ({error.sentence.rstrip('.')}), which is nothing that is "
+            "held against it: give the file with age's secret key of one of its recipients (identity)."
+        ) from error
+
+
 def by_list(backup: Backup, tools: Tools, identity: Path | None) -> None:
     """pg_restore reads the table of contents; a plain dump is read to its last line."""
+    refuse_wrong_key(backup, identity)
     if backup.manifest.format == PLAIN:
         _read_to_its_end(backup, identity)
         return
