@@ -15,8 +15,9 @@ short_description: Whether what one host has as its latest backup is the latest 
 description:
   - Backups lie where they were taken. After a failover the latest one of the new primary may be months old, and that
     of the last night with the old one.
-  - Compares what M(runbook.postgres.pg_backup_info) told of each host. Backups that a restore took of what it replaced
-    do not count.
+  - Compares what M(runbook.postgres.pg_backup_info) told of each host. Those count that M(runbook.postgres.pg_restore)
+    could take for the latest, which hold the whole database, or the tables that are meant, and none that a restore took
+    of what it replaced.
 positional: _input, hosts, here
 options:
   _input:
@@ -41,6 +42,18 @@ options:
         has no list of backups.
     type: str
     default: restore_has
+  tables:
+    description:
+      - The tables that are to be restored, where it is not the whole database.
+    type: list
+    elements: str
+    default: []
+  schemas:
+    description:
+      - The schemas that are to be restored, which are taken from a backup of the whole database.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -65,14 +78,21 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.fitting import Asked
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.newest import doubts
 
 
 def backup_doubts(
-    hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str], here: str, told: str = "restore_has"
+    hostvars: Mapping[str, Mapping[str, Any]],
+    hosts: Sequence[str],
+    here: str,
+    told: str = "restore_has",
+    tables: Sequence[str] = (),
+    schemas: Sequence[str] = (),
 ) -> list[str]:
     try:
-        return list(doubts(here, {host: (hostvars[host].get(told) or {}).get("backups") for host in hosts}))
+        has = {host: (hostvars[host].get(told) or {}).get("backups") for host in hosts}
+        return list(doubts(here, has, Asked(tables or (), schemas or ())))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(
             f"backup_doubts was given something else than hosts ({type(error).__name__}: {error}): "

@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import SAFETY
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.fitting import Asked
 
 Backups = Iterable[Mapping[str, Any]]
 
 
-def doubts(here: str, told: Mapping[str, Backups | None]) -> Iterator[str]:
+def doubts(here: str, told: Mapping[str, Backups | None], asked: Asked) -> Iterator[str]:
     """Parts of a sentence; `told` has what each host said of its backups, None where it could not be asked.
+
+    Those are compared that hold what is asked for, since the restore takes none of the others.
 
     Backups lie where they were taken: after a failover the latest of the new primary may be months old, and that of the
     last night with the old one.
@@ -24,7 +26,7 @@ def doubts(here: str, told: Mapping[str, Backups | None]) -> Iterator[str]:
     if silent:
         yield f"{' and '.join(silent)} cannot be asked for a newer backup"
         return
-    latest = {host: _latest(list(backups or ())) for host, backups in told.items()}
+    latest = {host: _latest(backups or (), asked) for host, backups in told.items()}
     own = latest.get(here)
     for host, backup in latest.items():
         if backup is not None and (own is None or str(backup["started"]) > str(own["started"])):
@@ -32,7 +34,7 @@ def doubts(here: str, told: Mapping[str, Backups | None]) -> Iterator[str]:
             yield f"{host} has backup {backup['id']}, and {here} has {has}"
 
 
-def _latest(backups: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """By when it was taken, since each directory numbers its own; not what a restore put aside."""
-    fitting = [each for each in backups if each["label"] != SAFETY]
+def _latest(backups: Backups, asked: Asked) -> Mapping[str, Any] | None:
+    """By when it was taken, since each directory numbers its own."""
+    fitting = [each for each in backups if asked.fits(each["kind"], each["tables"], each["label"])]
     return max(fitting, key=lambda each: str(each["started"]), default=None)

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.belonging import Own
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.fitting import Asked
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Manifest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import (
     LATEST,
@@ -74,22 +74,9 @@ def is_here(backup: Backup) -> bool:
 
 
 def fit(options: Mapping[str, Any]) -> Callable[[Manifest], bool]:
-    """What can be the latest: no backup that a restore took of what it replaced, and none that cannot do this."""
-
-    def fits(told: Manifest) -> bool:
-        if told.label == manifests.SAFETY:
-            return False
-        if options["schemas"] or not options["tables"]:
-            return told.content == manifests.ALL and not told.tables
-        return told.content != manifests.SCHEMA and (not told.tables or _named(told.tables, options["tables"]))
-
-    return fits
-
-
-def _named(held: Sequence[str], wanted: Sequence[str]) -> bool:
-    """As they are written; a table that is written otherwise is found in a backup that is named by its id."""
-    known = {*held, *(each[len("public.") :] for each in held if each.startswith("public."))}
-    return set(wanted) <= known
+    """What can be the latest."""
+    asked = Asked(options["tables"] or (), options["schemas"] or ())
+    return lambda told: asked.fits(told.content, told.tables, told.label)
 
 
 def key_for(backup: Backup, option: str | None) -> Path | None:
