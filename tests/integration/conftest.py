@@ -71,6 +71,7 @@ LONG_TESTS = {
         "test_damaged_wal_is_no_fault_of_a_later_backup",
         "test_the_archive_is_listed_once_and_its_silence_is_no_failure",
         "test_two_at_once_are_one",
+        "test_what_goes_for_a_differential_one_is_told_beforehand",
     ),
     "test_backup_role": (
         "test_after_a_restart_of_the_host_the_heartbeat_goes_on",

@@ -115,6 +115,22 @@ def test_a_retention_of_one_is_kept_without_a_proof_as_well(alone: Backups) -> N
     alone.repository.exec(["sed", "-i", "s/retention-full=1/retention-full=2/", place])
 
 
+def test_what_goes_for_a_differential_one_is_told_beforehand(alone: Backups) -> None:
+    """pgBackRest counts the full one among them."""
+    place = f"/etc/pgbackrest/conf.d/{STANZA}.conf"
+    alone.repository.exec(["sed", "-i", "/^repo1-retention-full=/a repo1-retention-diff=2", place])
+    backup(alone, max_age="0")
+    went = []
+    for _ in range(3):
+        foreseen = backup(alone, check=True, kind="diff", max_age="0").result
+        done = backup(alone, kind="diff", max_age="0").result
+        assert (done["steps"], done["removed"]) == (foreseen["steps"], foreseen["removed"])
+        assert done["diff"] == foreseen["diff"]
+        went.append(len(done["removed"]))
+    assert went[-1] == 1
+    alone.repository.exec(["sed", "-i", "/^repo1-retention-diff=/d", place])
+
+
 def test_two_at_once_are_one(alone: Backups) -> None:
     """The second is refused and harms nothing."""
     argv = ["docker", "exec", "--user=postgres", alone.repository.container, "pgbackrest"]

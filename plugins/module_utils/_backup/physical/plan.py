@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Union
@@ -88,7 +88,7 @@ def due(wish: Wish, found: Listed, now: datetime) -> tuple[Take | None, Entry | 
 
 def _base(found: Listed, kind: str) -> Entry | None:
     """What pgBackRest stands a new one on, whatever is known to be wrong with it; it lists them in that order."""
-    kinds = KINDS if kind == "incr" else ("full",)
+    kinds = {"full": (), "diff": ("full",), "incr": KINDS}[kind]
     return next((each for each in reversed(found.current) if each.series.kind in kinds), None)
 
 
@@ -101,9 +101,10 @@ def steps(wish: Wish, take: Take | None, chosen: Entry | None, expiring: Sequenc
     changes: list[Step] = [] if take is None else [take]
     if wish.verify != "none" and (chosen is None or not chosen.at_least(wish.verify)):
         changes.append(Verify(wish.verify, None if chosen is None else chosen.id))
-    # What goes after a new full one was proven is no last good one any more.
-    renewed = take is not None and take.kind == "full" and wish.verify != "none"
-    leaving, kept = (tuple(expiring), ()) if renewed else spared(found.entries, expiring)
+    # What goes after a new one was proven is no last good one any more, unless that stands on it.
+    renewed = take is not None and wish.verify != "none"
+    base = _base(found, take.kind) if take is not None else None
+    leaving, kept = _without(expiring, _needed(base)) if renewed else spared(found.entries, expiring)
     if leaving:
         changes.append(Expire(leaving))
     before = [_line(each) for each in found.entries]
@@ -126,13 +127,25 @@ def spared(entries: Sequence[Entry], expiring: Sequence[str]) -> tuple[tuple[str
     """What goes of that which pgBackRest would remove, and what stays: it knows nothing of broken pages or proofs."""
     good = [each for each in entries if each.good]
     verified = [each for each in good if each.verified is not None]
-    untouchable: set[str] = set()
-    for last in (*good[-1:], *verified[-1:]):
-        untouchable |= {last.id, *last.depends_on}
+    return _without(expiring, set().union(*map(_needed, (*good[-1:], *verified[-1:]))))
+
+
+def _needed(entry: Entry | None) -> set[str]:
+    return set() if entry is None else {entry.id, *entry.depends_on}
+
+
+def _without(expiring: Sequence[str], untouchable: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What goes then, and what stays."""
     return (
         tuple(each for each in expiring if each not in untouchable),
         tuple(each for each in expiring if each in untouchable),
     )
+
+
+def standing_on(entries: Sequence[Entry], kind: str) -> set[str]:
+    """All of that kind, and what stands on them."""
+    of_kind = {each.id for each in entries if each.series.kind == kind}
+    return of_kind | {each.id for each in entries if of_kind & set(each.depends_on)}
 
 
 def roots(entries: Sequence[Entry], going: Sequence[str]) -> list[str]:

@@ -23,6 +23,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     gaps,
     observe,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.past import past
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.plan import (
     Expire,
     Take,
@@ -36,7 +37,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.report import Outcome, told
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.request import wanted
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import LABEL, refuse_without_room
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import refuse_without_room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import (
     Damage,
     refuse_unknown,
@@ -47,11 +48,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._change import Pl
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
-from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files import stanza_file
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest, warnings
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import clear_host
-
-_KEEPS = r"^repo{}-retention-full(-type)?=(\S+)$"
 
 
 class Backups:
@@ -99,23 +97,7 @@ class Backups:
         return found
 
     def expiring(self, take: Take | None, found: Listed) -> list[str]:
-        """What pgBackRest will remove once the new one is there, in its own words."""
-        arguments = [self.repository, "--dry-run"]
-        count = self._full_count() if take is not None and take.kind == "full" else None
-        if count is not None:
-            if count == 1:
-                return [each.id for each in found.entries]
-            arguments.append(f"--repo{self.wish.repository}-retention-full={count - 1}")
-        printed = self.pgbackrest.run("expire", *arguments, log="info")
-        lines = [line for line in printed.splitlines() if re.search(r"expire \w+ backup", line)]
-        return list(dict.fromkeys(label for line in lines for label in LABEL.findall(line)))
-
-    def _full_count(self) -> int | None:
-        """How many full ones stay, where that is counted."""
-        path = stanza_file(self.wish.stanza)
-        pattern = re.compile(_KEEPS.format(self.wish.repository), re.MULTILINE)
-        told = dict(pattern.findall(path.read_text())) if path.exists() else {}
-        return int(told[""]) if "" in told and told.get("-type", "count") == "count" else None
+        return past(self.pgbackrest, self.wish, take, found)
 
     def carry_out(self, plan: Plan) -> None:
         """What was found out is kept also where it is a failure."""

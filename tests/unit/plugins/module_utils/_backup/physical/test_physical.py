@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -21,6 +22,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
     gaps,
     listed,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.past import past
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.plan import (
     Expire,
     Take,
@@ -296,6 +298,54 @@ def test_night_after_night_the_repository_holds_as_many(full: int, level: str, *
         there = [each for each in nightly.there if each.id not in foreseen]
     assert len(there) == stay
     assert (there[0].id == "20300101-000000F") == drilled
+
+
+class Counting:
+    """Stands for pgBackRest and what it would remove: as its manual has it, full ones count as differential."""
+
+    def __init__(self, full: int, diff: int) -> None:
+        self.keeps = {"full": full, "diff": diff}
+        self.there: list[dict[str, Any]] = []
+
+    def run(self, command: str, *words: str, **_more: Any) -> str:
+        assert (command, words[:2]) == ("expire", ("--repo=1", "--dry-run"))
+        told = dict(re.findall(r"--repo1-retention-(full|diff)=([1-9]\d*)", " ".join(words[2:])))
+        return "".join(f"P00   INFO: repo1: expire full backup {each}\n" for each in self.past(**told))
+
+    def past(self, **told: str) -> list[str]:
+        full, diff = (int(told.get(kind, self.keeps[kind])) for kind in ("full", "diff"))
+        gone: set[str] = set()
+        for kinds, count in ((("full",), full), (("full", "diff"), diff)):
+            counted = [each["label"] for each in self.there if each["type"] in kinds and each["label"] not in gone]
+            # A full one never goes for differential ones.
+            gone |= {label for label in counted[:-count] if len(kinds) == 1 or "_" in label}
+            gone |= {each["label"] for each in self.there if gone & set(each["reference"] or ())}
+        return [each["label"] for each in self.there if each["label"] in gone]
+
+
+@pytest.mark.parametrize("keeps", [(2, 2), (2, 1), (1, 1), (1, 3), (3, 2), (1, 2)])
+@pytest.mark.parametrize("kinds", ["FDDDD", "FDIDIIFD", "FFDDFDIFDDDIF"])
+def test_what_goes_for_a_differential_one_is_told_beforehand(
+    keeps: tuple[int, int], kinds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room(tmp_path, monkeypatch, f"repo1-retention-diff={keeps[1]}", f"repo1-retention-full={keeps[0]}")
+    pgbackrest = Counting(*keeps)
+    for night, letter in enumerate(kinds * 2, 1):
+        kind = {"F": "full", "D": "diff", "I": "incr"}[letter]
+        wish, known = replace(WISH, kind=kind), {each["label"]: Remembered(VERIFIED) for each in pgbackrest.there}
+        found = look(*pgbackrest.there, remembered=known, wal=tuple(range(99)))
+        take = Take(kind, kind)
+        plan = steps(wish, take, None, past(pgbackrest, wish, take, found), found)  # type: ignore[arg-type]
+        foreseen = next((each.ids for each in plan.changes if isinstance(each, Expire)), ())
+        base = next((each for each in reversed(found.entries) if letter == "I" or each.series.kind == "full"), None)
+        on = () if letter == "F" or base is None else (*base.depends_on, base.id)
+        name = f"203001{night:02}-000000{letter}"
+        label = name if not on else f"{on[0]}_{name}"
+        pgbackrest.there.append(backup(label, 100 - night, first=night, on=on))
+        now = look(*pgbackrest.there, remembered={**known, label: Remembered(VERIFIED)}, wal=tuple(range(99)))
+        going = past(pgbackrest, wish, None, now)  # type: ignore[arg-type]
+        assert spared(now.entries, going)[0] == foreseen, (night, letter)
+        pgbackrest.there = [each for each in pgbackrest.there if each["label"] not in foreseen]
 
 
 def test_what_others_found_out_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
