@@ -21,7 +21,7 @@ SOCKET_DIRECTORY = "/var/run/postgresql"
 _STANZA = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 # Of other options that an inventory gives, these hold what nobody else is to read.
-_SECRET = re.compile(r"cipher-pass|key-secret|s3-key$|s3-token|azure-key$|gcs-key$|passphrase")
+_SECRET = re.compile(r"cipher-pass|key-secret|s3-key$|s3-sse-customer-key|s3-token|azure-key$|gcs-key$|passphrase")
 
 Section = dict[str, Any]
 _S3 = {

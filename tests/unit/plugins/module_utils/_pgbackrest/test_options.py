@@ -72,8 +72,9 @@ def test_a_server_that_reaches_its_repositories_by_itself() -> None:
 
 
 def test_a_secret_by_pgbackrests_own_name_is_hidden_as_well() -> None:
-    wish = replace(ALONE, settings={"process-max": 2, "repo3-azure-key": "another"})
-    assert list(hidden(wish)) == ["another", SECRET]
+    own = {"repo3-azure-key": "another", "repo4-s3-sse-customer-key": "a third"}
+    wish = replace(ALONE, settings={"process-max": 2, **own})
+    assert list(hidden(wish)) == ["another", "a third", SECRET]
 
 
 def test_a_server_with_a_repository_host_knows_the_way_and_no_secret() -> None:
