@@ -75,7 +75,7 @@ class Apply:
             name = self.taken.backup.id
         return open_backup(self.wanted.destination / name)
 
-    def _clear(self, _: steps.Clear) -> None:
+    def _clear(self, _step: steps.Clear) -> None:
         place.clear(self.wanted.destination, self.readable)
 
     def _take(self, step: steps.Take) -> None:
