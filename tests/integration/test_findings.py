@@ -28,6 +28,14 @@ ELSEWHERE = {
     "drill_age_seconds",
     "drill_failed",
 }
+# What Patroni answers is stood in for by a server of its REST in the unit tests: no server here is run by it.
+OF_PATRONI = {
+    "patroni_unreachable",
+    "patroni_paused",
+    "patroni_without_leader",
+    "patroni_etcd_age_seconds",
+    "patroni_member_not_working",
+}
 NO_LEVELS = {"info": None, "warning": None, "critical": None, "floor": None}
 
 
@@ -221,4 +229,4 @@ def assert_told(finding: Finding, case: Case) -> None:
 
 
 def test_every_check_has_its_fault() -> None:
-    assert {case.check for case in CASES} | ELSEWHERE == set(importlib.import_module(CHECKS).CHECKS)
+    assert {case.check for case in CASES} | ELSEWHERE | OF_PATRONI == set(importlib.import_module(CHECKS).CHECKS)

@@ -225,7 +225,7 @@ def test_backups_in_both_places(walk: Walk) -> None:
     secrets = ["grep", "-r", s3.KEY_SECRET, "/etc/pgbackrest"]
     assert walk.node(SERVER).exec(secrets, check=False).returncode == 1
     again = walk.types("ansible-playbook -i ~/inventory runbook.postgres.backup_physical")
-    assert re.findall(r"changed=(\d+)", again) == ["0", "0"]
+    assert set(re.findall(r"changed=(\d+)", again)) == {"0"}
 
 
 def test_dumps_to_the_bucket_and_back(walk: Walk) -> None:
