@@ -144,6 +144,10 @@ LONG_TESTS = {
         "test_wal_that_is_gone_comes_from_an_archive_or_a_copy_is_asked_for",
     ),
     "test_replica_lag": ("test_readers_leave_a_standby_that_is_behind_and_come_back",),
+    "test_restart": (
+        "test_a_server_that_does_not_come_back_ends_it",
+        "test_who_copies_once_is_neither_broken_off_nor_waited_for",
+    ),
     "test_restore": (
         "test_a_wrong_answer_changes_nothing",
         "test_an_empty_database_is_filled_without_asking",
@@ -198,8 +202,10 @@ ON_ONE_RELEASE = (
     "test_instance",
     "test_node_facts",
     "test_objects",
+    "test_objects_pending",
     "test_partition_function",
     "test_pgbouncer",
+    "test_policies",
     "test_progress",
     "test_promote",
     "test_recover",
@@ -210,6 +216,7 @@ ON_ONE_RELEASE = (
     "test_restore_tables",
     "test_standby",
     "test_standby_promoted",
+    "test_tls",
     "test_vacuum",
 )
 ONE_RELEASE = re.compile(r"\[(debian)?12\b")
