@@ -164,6 +164,8 @@ def test_a_far_end_that_takes_and_gives_up_nothing_keeps_nobody_from_a_backup(ke
     assert all(f"copy backup {night.result['id']} to {FAR}" not in night.result["steps"] for night in nights)
     assert all("what was to be done here is done" in night.failure for night in nights)
     assert "(and 3 more like it)" in nights[2].failure
+    told = str(nights[2].result["warnings"])
+    assert all(f"{FAR}/{each} " in told for each in (first["id"], *(night.result["id"] for night in nights[1:])))
     assert kept.visible() == [night.result["id"] for night in nights[1:]]
     assert kept.visible(FAR) == [first["id"], second["id"]]
     # Later on what did not arrive goes along, and what was left of a removal goes.

@@ -114,7 +114,8 @@ def _result(plan: Plan, chosen: str | None, apply: Apply) -> dict[str, Any]:
         "steps": [step.sentence for step in plan.changes],
         "taken": any(isinstance(step, Take) for step in plan.changes),
         "removed": removed(plan.changes),
-        "warnings": [*plan.warnings, *apply.prover.warnings],
+        # The failure names the first of what the far end did not do, or what went wrong here after it.
+        "warnings": [*plan.warnings, *apply.prover.warnings, *apply.undone],
         **_figures(backup, apply),
     }
     if plan.changed and not apply.undone:
