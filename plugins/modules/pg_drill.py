@@ -106,6 +106,11 @@ options:
     description:
       - Number of the repository, where there are several and one is meant.
     type: int
+  timeline:
+    description:
+      - Timeline to follow, to its end in the archive. The latest that the archive knows unless given; one that may be a
+        dead branch is refused then, as M(runbook.postgres.pg_recover) would refuse it.
+    type: int
   system_identifier:
     description:
       - The cluster that is meant. Whatever the stanza holds unless given. It is needed where logical backups of several
@@ -308,6 +313,16 @@ steps:
   returned: always
   type: list
   elements: str
+followed_timeline:
+  description:
+    - The timeline along which it was replayed; null where it did not get there, and of logical backups alone.
+  returned: when a drill was held
+  type: int
+named_timeline:
+  description:
+    - The one that O(timeline) named, null where the archive's latest was followed.
+  returned: when a drill was held
+  type: int
 read_at:
   description:
     - When the archive had been read to its end; null where it did not get there.
@@ -351,6 +366,7 @@ OPTIONS = {
     "logical": {"type": "list", "elements": "dict", "default": [], "options": LOGICAL},
     "config": {"type": "path"},
     "repository": {"type": "int"},
+    "timeline": {"type": "int"},
     "system_identifier": {"type": "str"},
     "version": {"type": "int", "required": True},
     "directory": {"type": "path", "default": "/var/lib/postgresql/drill"},

@@ -83,6 +83,7 @@ LONG_TESTS = {
         "test_a_broken_page_in_the_backup_fails_it",
         "test_a_drill_that_was_killed_is_cleaned_up_by_the_next",
         "test_a_server_that_runs_and_reads_nothing_is_no_recovery",
+        "test_the_timeline_that_is_named_is_followed_and_told",
     ),
     "test_fence": (
         "test_a_playbook_fences_proves_and_lets_back",

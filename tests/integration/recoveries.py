@@ -68,7 +68,11 @@ class Backed:
     def backup(self, kind: str = "full") -> str:
         """Its label."""
         self.pgbackrest(f"--type={kind}", "backup")
-        return str(json.loads(self.pgbackrest("--output=json", "info"))[0]["backup"][-1]["label"])
+        return self.labels[-1]
+
+    @property
+    def labels(self) -> list[str]:
+        return [str(each["label"]) for each in json.loads(self.pgbackrest("--output=json", "info"))[0]["backup"]]
 
     def archived(self) -> str:
         """All WAL until now is in the archive; the name of the last file."""

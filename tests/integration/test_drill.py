@@ -125,6 +125,23 @@ def test_what_arrives_while_it_is_restored_is_as_old_as_it_is(shared: Backed, sc
     assert "after the archive was read, by their clocks" in drill(scratch, **BEAT).failure
 
 
+def test_the_timeline_that_is_named_is_followed_and_told(shared: Backed, scratch: Node) -> None:
+    made(shared.recover(target="latest", running_server="stop"))
+    shared.cluster.psql("INSERT INTO ledger (who) VALUES (1)")
+    shared.backup()
+    shared.archived()
+    share(shared, scratch)
+    for timeline, query in ((1, "SELECT max(n) = 100 FROM ledger"), (None, "SELECT max(n) > 100 FROM ledger")):
+        checks = [{"name": "rows", "query": query}]
+        done = made(drill(scratch, timeline=timeline, checks=checks, **BEAT))
+        assert (done["followed_timeline"], done["named_timeline"]) == (timeline or 2, timeline)
+        # The newest backup is of the second timeline and leads to no end of the first.
+        assert done["backup"]["label"] == shared.labels[-1 if timeline is None else 0]
+        told = "1, as was asked" if timeline else "2, the latest in the archive"
+        assert told in scratch.exec(["cat", done["page_file"]]).stdout
+    assert "knows no timeline 9" in refused(drill(scratch, check=True, timeline=9))
+
+
 def test_a_production_node_is_no_scratch(shared: Backed, scratch: Node) -> None:
     assert "same cluster" in refused(drill(shared.node))
     shared.cluster.stop()

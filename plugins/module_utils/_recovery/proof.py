@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Segment, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, beyond
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.replay import Replay
@@ -104,8 +104,13 @@ class Prover:
         return {"name": check.name, "database": check.database, "passed": True}
 
 
-def last_start(stanza: Stanza, archive: Archive) -> str | None:
-    """Where the last segment of the timeline begins, if it is known."""
+def last_of(stanza: Stanza, archive: Archive) -> Segment | None:
+    """The last segment of the timeline, if it is known."""
     line = None if archive.timeline is None else archive.lines.get(archive.timeline)
     last = stanza.last if line is None else line.last
-    return last.start if last is not None and last.timeline == archive.timeline else None
+    return last if last is not None and last.timeline == archive.timeline else None
+
+
+def last_start(stanza: Stanza, archive: Archive) -> str | None:
+    last = last_of(stanza, archive)
+    return None if last is None else last.start

@@ -87,6 +87,8 @@ class Evidence:
     server_version: str | None = None
     backup: Mapping[str, Any] = field(default_factory=dict)
     followed_timeline: int | None = None
+    # The one that somebody named; else the archive's latest is followed.
+    named_timeline: int | None = None
     stopped_at_lsn: str | None = None
     # When the newest transaction ended that was recovered, and what tells it.
     newest_commit: float | None = None

@@ -107,7 +107,9 @@ def _recovered(evidence: Evidence) -> Iterable[tuple[str, str]]:
         yield "Backup", f"{backup['label']} ({backup['kind']}, {size(backup['bytes'])})"
         yield "Backup ended", moment(backup["stopped"]) or ""
     if evidence.stopped_at_lsn is not None:
-        yield "Replayed to", f"{evidence.stopped_at_lsn} on timeline {evidence.followed_timeline}, the archive's end"
+        timeline, named = evidence.followed_timeline, evidence.named_timeline is not None
+        yield "Replayed to", f"{evidence.stopped_at_lsn}, where timeline {timeline} ends in the archive"
+        yield "Timeline", f"{timeline}, {'as was asked' if named else 'the latest in the archive'}"
     if evidence.first_answer:
         yield "First answer", f"by {evidence.first_answer}"
     if evidence.newest_commit is not None:

@@ -13,8 +13,9 @@ from typing import Any, Callable
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress, of_host
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import catalogue
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, choose
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import choose
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill import scratch
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.dumps import Dump, Unpacking
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import (
@@ -30,6 +31,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.r
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place, read_mark
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.rivals import contested
 
 # The latest backup of what is described, or the sentence that says why there is none.
 FindDump = Callable[[Mapping[str, Any]], Dump]
@@ -54,7 +56,9 @@ class Drill:
         steps = []
         if self.physical is not None:
             steps.append(f"restore backup {self.physical.backup.label} into {self.physical.place.restored}")
-            steps.append("replay to the end of the archive, ask the server and examine it")
+            named = self.physical.timeline
+            line = "" if named is None else f" on timeline {named}"
+            steps.append(f"replay{line} to the end of the archive, ask the server and examine it")
             steps.append("remove what was restored")
         for each in self.logical:
             steps.append(f"restore backup {each.dump.id} on a new server in {each.place.restored}, and ask it")
@@ -126,9 +130,13 @@ def _rehearsal(
 ) -> tuple[Rehearsal | None, list[str]]:
     repository = Repository(params["stanza"], params["config"], params["repository"])
     stanza = catalogue.read(repository.info(), params["stanza"], place.version, repository.number)
+    timeline = params["timeline"]
+    archive = archives.ask(repository, stanza, LATEST, timeline, place.version, None)
     # The latest is what a drill is about; what is wrong with it shows.
-    choice = choose(LATEST, stanza, Archive(None), None, faulty=True)
-    against = [*choice.refusals, *_not_meant(params, stanza.system_identifier, f"Stanza '{stanza.name}' holds")]
+    choice = choose(LATEST, stanza, archive, None, faulty=True)
+    dead = contested(LATEST, stanza, archive, None) if timeline is None and choice.backup is not None else None
+    against = [*choice.refusals, *([dead] if dead is not None else [])]
+    against += _not_meant(params, stanza.system_identifier, f"Stanza '{stanza.name}' holds")
     leftover = left_by_a_drill(read_mark(place))
     production = params["production_machine_ids"]
     against += scratch.refusals(place, stanza.system_identifier, choice.backup, production, leftover=leftover)
@@ -138,7 +146,8 @@ def _rehearsal(
     beat = None if heartbeat is None else Check("heartbeat", heartbeat["database"], heartbeat["query"])
     checks = [Check(each["name"] or each["query"][:60], each["database"], each["query"]) for each in params["checks"]]
     seconds = float(params["timeout"])
-    return Rehearsal(place, repository, stanza, choice.backup, settings, beat, checks, seconds, stamp), against
+    held = Rehearsal(place, repository, stanza, choice.backup, settings, beat, checks, seconds, stamp, timeline)
+    return held, against
 
 
 def _objectives(params: Mapping[str, Any], given: Mapping[str, Any]) -> Objectives:

@@ -19,11 +19,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._controldata impo
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, said
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Segment, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.damage import Damaged, of_pages
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Checked, Evidence
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Mark, Place
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, last_start
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, last_of, last_start
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.replay import Replay
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Stop, Target, misses, read
@@ -59,6 +59,8 @@ class Rehearsal:
     checks: Sequence[Check]
     seconds: float
     stamp: str
+    # None is the latest that the archive knows.
+    timeline: int | None = None
     # Whoever looks at how far it is.
     progress: Progress = field(default_factory=lambda: Progress(None))
 
@@ -111,8 +113,9 @@ class Rehearsal:
     def _replay(self, trial: Trial, evidence: Evidence) -> Stop:
         place = self.place
         evidence.server_version = str(place.version)
-        asked = archives.ask(self.repository, self.stanza, LATEST, None, place.version, place.restored)
+        asked = archives.ask(self.repository, self.stanza, LATEST, self.timeline, place.version, place.restored)
         evidence.followed_timeline = asked.timeline
+        evidence.named_timeline = self.timeline
         command = self.repository.restore_command(place.restored)
         trial.start({"restore_command": command, **LATEST.settings(asked.timeline, "pause")})
         replay = Replay(self.progress, LATEST, asked, self.stanza)
@@ -127,12 +130,12 @@ class Rehearsal:
         evidence.stopped_at_lsn = stop.lsn
         wrong = misses(LATEST, stop, last_start(self.stanza, asked))
         if wrong is not None:
-            raise (Damaged if self._lacks_wal(stop) else Problem)(f"{wrong}.")
+            last = last_of(self.stanza, asked) or self.stanza.last
+            raise (Damaged if self._lacks_wal(stop, last) else Problem)(f"{wrong}.")
         return stop
 
-    def _lacks_wal(self, stop: Stop) -> bool:
+    def _lacks_wal(self, stop: Stop, last: Segment | None) -> bool:
         """Whether the archive lacks what comes next; one that was away for a moment ends a replay as well."""
-        last = self.stanza.last
         if stop.in_recovery or stop.lsn is None or last is None:
             return False
         at = last.holding(stop.lsn)

@@ -26,7 +26,8 @@ GOOD = Evidence(
     "7713633169553289385",
     "15.14",
     {"label": "20260131-020000F", "kind": "full", "bytes": 5 << 30, "stopped": 990_000},
-    1,
+    3,
+    None,
     "0/500",
     999_700.0,
     "the newest transaction",
@@ -92,6 +93,8 @@ def test_the_page_holds_it_all_and_nothing_that_could_run() -> None:
     assert "orders &lt;1&gt;" in shown
     for words in ("13.5 min", "15.0 min", "objective 30.0 min, met", "20260131-020000F (full, 5.0 GiB)", "15.14"):
         assert words in shown
+    assert "<td>3, the latest in the archive</td>" in shown
+    assert "<td>2, as was asked</td>" in page(replace(GOOD, followed_timeline=2, named_timeline=2))
     assert "src=" not in shown
     assert "http" not in shown
 

@@ -58,7 +58,7 @@ def test_wal_is_missing_only_where_the_archive_lacks_it(
     known = read(listing(backup("F1", 1000, "000000010000000000000003")), STANZA, 15, None)
     place = Place(15, "drill", tmp_path / "data")
     held = rehearsal.Rehearsal(place, Repository(STANZA), known, known.backups[0], {}, None, (), 1.0, "now")
-    assert held._lacks_wal(Stop(in_recovery, False, lsn, None)) == lacks
+    assert held._lacks_wal(Stop(in_recovery, False, lsn, None), known.last) == lacks
 
 
 @pytest.mark.parametrize(
