@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lab.clusters import Cluster
-from lab.errors import LabError
 from lab.nodes import Node
 
 from . import tasks
 from .measure import Pair, timed
+from .packed import CALL_BOUND, HOME, Packed
 from .registry import Aim, Benchmark, Group, Say
 
 NODE, RELEASE = "bench-backup", 12
 DATABASE, SMALL = "orders", "small"
-HOME = "/var/lib/postgresql"
 PLACE = f"{HOME}/backups"
 # pgbench's unit is a hundred thousand accounts, about fifteen megabytes.
 SCALE, SMALL_SCALE = 30, 3
-CALL_BOUND = 900.0
 
 SETTINGS = {
     "shared_buffers": "256MB",
@@ -96,13 +92,6 @@ BARE = {"format": "custom", "compression": {"method": "none"}}
 DIRECTORY = {"format": "directory", "jobs": 2, "compression": {"method": "gzip", "level": 6}}
 ZSTD = {"format": "custom", "jobs": 2, "compression": {"method": "zstd", "level": 1}}
 
-# Runs something and says how much memory the largest of its processes had, in kilobytes.
-WATCHED = (
-    "import resource, subprocess, sys; "
-    "done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE); sys.stdout.buffer.write(done.stdout); "
-    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr); sys.exit(done.returncode)"
-)
-
 
 @contextlib.contextmanager
 def opened(names: Collection[str], say: Say) -> Iterator[Mapping[str, Pair]]:
@@ -139,29 +128,11 @@ def fill(cluster: Cluster, database: str, scale: int) -> None:
     cluster.psql("CHECKPOINT", database)
 
 
-@dataclass(frozen=True)
-class Ours:
-    """The packed module; each run takes a backup and lets the one before it go."""
-
-    cluster: Cluster
-    path: str
-
-    def run(self) -> tuple[dict[str, Any], int]:
-        argv = ["env", f"HOME={HOME}", "LANG=C.UTF-8", "/usr/bin/python3", "-c", WATCHED, "/usr/bin/python3", self.path]
-        done = self.cluster.node.exec(argv, user="postgres", timeout=CALL_BOUND)
-        result = json.loads(done.stdout)
-        if not result.get("taken"):
-            raise LabError("Our side took no backup, so there is nothing to compare.")
-        return result, int(done.stderr.split()[-1])
-
-
-def packed(cluster: Cluster, database: str, label: str, options: Mapping[str, Any]) -> Ours:
+def packed(cluster: Cluster, database: str, label: str, options: Mapping[str, Any]) -> Packed:
+    """Each run takes a backup and lets the one before it go."""
     wish = {"database": database, "destination": PLACE, "label": label, "max_age": "0", "retention": {"count": 1}}
     wish |= {"verify": "none", "globals": "none", "login_unix_socket": "/var/run/postgresql", **options}
-    place = tasks.pack(cluster.node, tasks.Task("runbook.postgres.pg_backup", wish))
-    kept = f"{place}.{label}"
-    cluster.node.exec(["mv", place, kept])
-    return Ours(cluster, kept)
+    return Packed.make(cluster.node, tasks.Task("runbook.postgres.pg_backup", wish), label)
 
 
 def dump(cluster: Cluster, options: Sequence[str]) -> None:
@@ -173,7 +144,7 @@ def dump(cluster: Cluster, options: Sequence[str]) -> None:
 def against_dump(cluster: Cluster, options: Mapping[str, Any], theirs: Sequence[str]) -> Pair:
     label = f"{options['format']}_{options['compression']['method']}"
     ours = packed(cluster, DATABASE, label, options)
-    return Pair(lambda: timed(ours.run), lambda: timed(lambda: dump(cluster, theirs)))
+    return Pair(lambda: timed(lambda: ours.run("taken")), lambda: timed(lambda: dump(cluster, theirs)))
 
 
 def sizes(cluster: Cluster) -> Pair:
@@ -183,10 +154,10 @@ def sizes(cluster: Cluster) -> Pair:
         dump(cluster, ["--format=custom", "--compress=6"])
         return int(cluster.node.exec(["stat", "-c", "%s", f"{HOME}/theirs"]).stdout) / 1e6
 
-    return Pair(lambda: int(ours.run()[0]["bytes"]) / 1e6, theirs)
+    return Pair(lambda: int(ours.run("taken")[0]["bytes"]) / 1e6, theirs)
 
 
 def memory(cluster: Cluster) -> Pair:
     large = packed(cluster, DATABASE, "large", ZSTD)
     small = packed(cluster, SMALL, "small", ZSTD)
-    return Pair(lambda: large.run()[1] / 1e3, lambda: small.run()[1] / 1e3)
+    return Pair(lambda: large.run("taken")[1] / 1e3, lambda: small.run("taken")[1] / 1e3)

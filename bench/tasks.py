@@ -17,7 +17,7 @@ from lab.errors import LabError
 from lab.nodes import Node
 
 BOUND = 120.0  # seconds for one task
-KEPT = "/var/lib/postgresql/.ansible/tmp"
+HOMES = {"postgres": "/var/lib/postgresql", "root": "/root"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Task:
 
     module: str
     arguments: Mapping[str, Any]
+    user: str = "postgres"
 
     @property
     def packed_name(self) -> str:
@@ -49,7 +50,7 @@ def run(node: Node, task: Task, *, keep: bool = False) -> Done:
         # Without pipelining the module is a file, which is left where it was run.
         **({"ANSIBLE_KEEP_REMOTE_FILES": "true", "ANSIBLE_PIPELINING": "false"} if keep else {}),
     }
-    argv = [str(Path(sys.executable).parent / "ansible"), "--inventory", str(inventory(node)), node.name]
+    argv = [str(Path(sys.executable).parent / "ansible"), "--inventory", str(inventory(node, task.user)), node.name]
     argv += ["--module-name", task.module, "--args", json.dumps(task.arguments)]
     try:
         done = subprocess.run(
@@ -81,26 +82,27 @@ def outcome(task: Task, said: str, complaint: str) -> Done:
     return Done((end - begin).total_seconds(), result)
 
 
-def inventory(node: Node) -> Path:
-    """The node as the system user postgres, whose passfile holds the passwords."""
+def inventory(node: Node, user: str) -> Path:
+    """The node as a system user; the passfile of postgres holds the passwords."""
     path = STATE / "bench-inventory.json"
     host = {
         "ansible_connection": "community.docker.docker",
         "ansible_host": node.container,
-        "ansible_user": "postgres",
+        "ansible_user": user,
         "ansible_python_interpreter": "/usr/bin/python3",
     }
     path.write_text(json.dumps({"all": {"hosts": {node.name: host}}}))
     return path
 
 
-def pack(node: Node, task: Task) -> str:
-    """Where on the node the module lies exactly as Ansible runs it there."""
-    node.exec(["rm", "-rf", KEPT])
+def pack(node: Node, task: Task, label: str = "") -> str:
+    """Where on the node the module lies exactly as Ansible runs it there; `label` tells several of them apart."""
+    kept = f"{HOMES[task.user]}/.ansible/tmp"
+    node.exec(["rm", "-rf", kept])
     run(node, task, keep=True)
-    found = node.exec(["find", KEPT, "-name", task.packed_name]).stdout.splitlines()
+    found = node.exec(["find", kept, "-name", task.packed_name]).stdout.splitlines()
     if not found:
         raise LabError(f"Ansible left no {task.packed_name} on the node, so the module cannot be run by itself.")
-    place = f"/var/lib/postgresql/{task.packed_name}"
+    place = f"{HOMES[task.user]}/{task.packed_name}{label and '.'}{label}"
     node.exec(["cp", "--preserve", found[0], place])
     return place
