@@ -242,6 +242,23 @@ def test_what_cannot_work_is_refused_beforehand(ledger: Backed) -> None:
     assert ledger.files() == ["main"]
 
 
+def test_who_starts_servers_by_himself_is_refused_by_name(ledger: Backed) -> None:
+    node = ledger.node
+    ledger.backup()
+    ledger.archived()
+    for program, name in (("patroni", "Patroni"), ("repmgrd", "repmgrd"), ("pacemakerd", "Pacemaker")):
+        node.exec(["install", "-m", "0755", "/bin/sleep", f"/usr/local/bin/{program}"])
+        node.exec(["systemd-run", "--quiet", "--collect", "--unit=other", f"/usr/local/bin/{program}", "600"])
+        try:
+            for check in (True, False):
+                sentence = refused(ledger.recover(target="latest", running_server="stop", check=check))
+                assert f"{name} runs on this host" in sentence
+        finally:
+            node.exec(["systemctl", "stop", "other"])
+    assert ledger.cluster.accepts_connections()
+    assert ledger.files() == ["main"]
+
+
 def test_another_cluster_is_not_written_over_and_room_is_counted(ledger: Backed) -> None:
     cluster = ledger.cluster
     ledger.backup()

@@ -77,6 +77,7 @@ def test_in_an_emergency_all_that_can_be_read_comes_back(ledger: Backed, tmp_pat
     assert ledger.files() == ["main"]
     code, text = play(tmp_path, "emergency_restore", node, **asked)
     assert code == 0, text
+    assert "another could not be asked" in text
     assert "Its data is sound." in text
     # What is to be done about its standbys is a command to be copied.
     assert "replication_rebuild" in text
@@ -148,6 +149,43 @@ def test_a_point_in_time_is_reached_here_and_on_another_host(ledger: Backed, scr
     told = " ".join(text.split())
     assert "as an earlier run recovered it, and nothing was done now" in told
     assert "Take a new backup now" not in told
+
+
+def test_there_is_no_second_primary(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
+    """A member that takes writes, or is under a program that may have it do so, is found before anything is changed."""
+    cluster, node = ledger.cluster, ledger.node
+    ledger.backup()
+    ledger.archived()
+    members: dict[str, Any] = {"postgres_hosts": [node.name, scratch.name]}
+    books: dict[str, dict[str, Any]] = {
+        "pitr": {"pitr_host": node.name, "pitr_target": "latest", "pitr_running_server": "stop"},
+        "emergency_restore": {"emergency_host": node.name},
+    }
+    rival = Cluster.create(scratch)
+    try:
+        for book, asked in books.items():
+            code, text = play(tmp_path, book, node, scratch, **members, **asked)
+            told = " ".join(text.split())
+            assert code != 0, text
+            assert f"{scratch.name} takes writes as primary of {STANZA}" in told
+            assert f"({next(iter(asked))}={scratch.name})" in told
+    finally:
+        rival.drop()
+    scratch.exec(["install", "-m", "0755", "/bin/sleep", "/usr/local/bin/patroni"])
+    scratch.exec(["systemd-run", "--quiet", "--collect", "--unit=other", "/usr/local/bin/patroni", "600"])
+    try:
+        for book, asked in books.items():
+            code, text = play(tmp_path, book, node, scratch, **members, **asked)
+            assert code != 0, text
+            assert f"Patroni runs on {scratch.name} and may make another member primary" in " ".join(text.split())
+    finally:
+        scratch.exec(["systemctl", "stop", "other"])
+    assert cluster.accepts_connections()
+    assert ledger.files() == ["main"]
+    # One that is down is no rival.
+    code, text = play(tmp_path, "emergency_restore", node, scratch, check=True, **members, **books["emergency_restore"])
+    assert code == 0, text
+    assert "could not be asked" not in text
 
 
 def test_who_comes_through_a_pooler_waits_and_goes_on(ledger: Backed, scratch: Node, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TAKES = known({role.name: role_readmes.specs(role).values() for role in role_readmes.roles()})
 # What playbooks and roles tell each other and no inventory sets.
 HANDED_ON = {
+    "preflight_member",
     "preflight_seen",
     "provision_packages_installed",
     "replication_rejoined",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils import _debian
+from ansible_collections.runbook.postgres.plugins.module_utils import _debian, _promoters
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
 from ansible_collections.runbook.postgres.plugins.module_utils._controldata import Control, parsed, printed
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, said
@@ -97,6 +97,8 @@ class Host:
     mounted: bool = False
     free_bytes: int = 0
     state: Mapping[str, Any] | None = None
+    # Programs that start the server, and decide who is primary, by themselves.
+    promoters: tuple[str, ...] = ()
 
 
 def place_of(version: int, instance: str, data_directory: str | None) -> Place:
@@ -129,6 +131,7 @@ def _observed(place: Place) -> Host:
         mounted=place.data.is_mount(),
         free_bytes=_free(place.data),
         state=read_state(place),
+        promoters=tuple(_promoters.running()),
     )
 
 

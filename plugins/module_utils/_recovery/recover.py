@@ -32,7 +32,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan im
     promotes_paused,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, Prover
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import of_stopped
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import of_keeper, of_stopped
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.turn import turn
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import Wanted
@@ -129,6 +129,8 @@ def _stanza(wanted: Wanted, repository: Repository, found: host.Host) -> Stanza:
 
 def _course(wanted: Wanted, found: host.Host, repository: Repository) -> Course:
     if promotes_paused(wanted, found):
+        if found.promoters:
+            raise Refused(" ".join(of_keeper(wanted, found)))
         step = Step("promote", f"promote instance {wanted.title}, which is paused at {wanted.target}")
         return Course(Plan((step,), before=["paused"], after=["promoted"]))
     if not found.installed:

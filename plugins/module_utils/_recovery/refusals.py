@@ -30,8 +30,20 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted 
 SPARE_BYTES = 256 << 20
 
 
+def of_keeper(wanted: Wanted, host: Host) -> Iterator[str]:
+    """What would start the server while its data is exchanged, or have a standby take over meanwhile."""
+    if host.promoters:
+        keeper = " and ".join(host.promoters)
+        back = ", as runbook.postgres.patroni does with patroni_state=absent" if "Patroni" in host.promoters else ""
+        yield (
+            f"{keeper} runs on this host and decides by itself when instance {wanted.title} is started and who is "
+            f"primary: take the cluster back from it{back}, or stop it on every member, and run this again."
+        )
+
+
 def of_host(wanted: Wanted, host: Host) -> Iterator[str]:
     place = wanted.place
+    yield from of_keeper(wanted, host)
     if not host.installed:
         yield f"PostgreSQL {place.version} is not installed on this host: install postgresql-{place.version} first."
     if host.registered not in (None, str(place.data)) and not host.half_registered:

@@ -134,6 +134,9 @@ OTHER = replace(DATA, control=Control("5", "shut down", Branch(1, "0/1")))
         (BACK_THEN, replace(HERE, mark=mark(EXCHANGING)), "run that one again"),
         (replace(WANTED, target=Target("lsn", "F/0")), HERE, "beyond the archive"),
         (replace(WANTED, label="F7"), HERE, "has no backup F7"),
+        (WANTED, replace(HERE, promoters=("Patroni",)), "Patroni runs on this host and decides by itself"),
+        # What a killed run has half exchanged as well.
+        (WANTED, replace(HERE, mark=mark(EXCHANGING), promoters=("repmgrd",)), "or stop it on every member"),
     ],
 )
 def test_what_speaks_against_it(wanted: Wanted, host: Host, words: str) -> None:
