@@ -104,10 +104,17 @@ def test_paused_to_be_looked_at_and_then_let_go(ledger: Backed) -> None:
     cluster.restart()
     paused = "SELECT pg_is_wal_replay_paused(), count(*) FROM ledger"
     wait_until("it is paused again", lambda: cluster.psql(paused) == "t|100")
+    # A server that writes its settings itself keeps no line of ours.
+    cluster.psql("ALTER SYSTEM SET log_min_duration_statement = '1min'")
     foreseen = made(ledger.recover(check=True, **asked))
     assert cluster.psql("SELECT pg_is_in_recovery()") == "t"
+    assert "promote instance" in foreseen["steps"][0]
+    assert ledger.recover(die=Interrupt(("._recovery.exchange:forget_target",)), **asked).killed
+    assert cluster.psql("SELECT pg_is_in_recovery()") == "f"
+    foreseen = made(ledger.recover(check=True, **asked))
     done = made(ledger.recover(**asked))
     assert foreseen["steps"] == done["steps"]
+    assert "end what was begun of the promotion" in done["steps"][0]
     assert done["timeline"] == 2
     cluster.psql("INSERT INTO ledger (who) VALUES (6)")
     assert "recovery_target" not in cluster.node.exec(["cat", f"{cluster.data_directory}/postgresql.auto.conf"]).stdout

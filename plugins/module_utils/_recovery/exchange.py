@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import time
@@ -14,12 +15,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils import _debian, _registration
+from ansible_collections.runbook.postgres.plugins.module_utils import _debian, _files, _registration
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, run
 from ansible_collections.runbook.postgres.plugins.module_utils._controldata import parsed, printed
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
-from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import postmaster
+from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import Postmaster, postmaster
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.seclusion import quoted
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Stop
@@ -28,8 +29,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial i
 _STOP_SECONDS = 600.0
 _START_SECONDS = 300.0
 _POLL_SECONDS = 0.2
-# What is written for a server that is to stay paused, and taken away when it is promoted.
-_OURS = "# runbook.postgres: recovery\n"
+_PROMOTE_SECONDS = 300
+# What is written for a server that is to stay paused, and taken away when it is promoted; a server that writes its file
+# itself keeps the settings and not the line.
+_OURS = b"# runbook.postgres: recovery\n"
+_RECOVERY = re.compile(r"(?m)^\s*(restore_command|recovery_target\w*)\s*=")
 _ASK = """
 SELECT json_build_object(
   'in_recovery', pg_is_in_recovery(),
@@ -82,9 +86,10 @@ def register(place: Place, port: int) -> None:
 def stay_paused(place: Place, recovery: Mapping[str, str]) -> None:
     """Have the restored data stop at the target again whenever it starts."""
     file = place.restored / "postgresql.auto.conf"
-    text = file.read_text().partition(_OURS)[0]
+    text = file.read_bytes().partition(_OURS)[0]
     lines = "".join(f"{name} = {quoted(value)}\n" for name, value in recovery.items())
-    file.write_text(text + _OURS + lines)
+    content = text + _OURS + lines.encode()
+    _files.put(_files.File(file, content, _debian.SUPERUSER, _debian.SUPERUSER, 0o600), file)
 
 
 def start(place: Place, *, paused: bool) -> None:
@@ -135,16 +140,27 @@ def promote(place: Place) -> int:
     found = postmaster(place.data)
     if found is None:
         raise Problem(f"No server runs on {place.data}: start it, and run this again.")
-    found.socket(seconds=320.0).psql("SELECT pg_promote(true, 300)")
-    names = [
-        line.split("=")[0].strip()
-        for line in (place.data / "postgresql.auto.conf").read_text().partition(_OURS)[2].splitlines()
-        if "=" in line
-    ]
-    resets = "".join(f"ALTER SYSTEM RESET {_debian.identifier(name)};\n" for name in names)
-    found.socket().psql(resets + "SELECT pg_reload_conf();")
+    patient = found.socket(seconds=_PROMOTE_SECONDS + 20.0)
+    if patient.json(_ASK)["in_recovery"]:
+        # It says no when the time is over, and may be through a moment later.
+        in_time = patient.psql(f"SELECT pg_promote(true, {_PROMOTE_SECONDS})").strip() == "t"
+        if not in_time and patient.json(_ASK)["in_recovery"]:
+            raise Problem(
+                f"Instance {place.version}/{place.instance} was told to end its recovery and has not in "
+                f"{_PROMOTE_SECONDS} s: see {_debian.log_file(place.version, place.instance)} for what it waits for, "
+                "and run this again. It keeps its target until then, also when it is restarted."
+            )
+    forget_target(place, found)
     asked = "SELECT to_json(('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int)"
     return int(found.socket().json(asked))
+
+
+def forget_target(place: Place, server: Postmaster) -> None:
+    """Only once recovery has ended: without them one that is started again replays past its target, or not at all."""
+    text = (place.data / "postgresql.auto.conf").read_text(errors="surrogateescape")
+    names = dict.fromkeys(_RECOVERY.findall(text))
+    resets = "".join(f"ALTER SYSTEM RESET {_debian.identifier(name)};\n" for name in names)
+    server.socket().psql(resets + "SELECT pg_reload_conf();")
 
 
 def clear(place: Place) -> None:

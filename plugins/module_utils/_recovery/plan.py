@@ -78,8 +78,8 @@ def done_before(wanted: Wanted, host: Host) -> bool:
 
 
 def promotes_paused(wanted: Wanted, host: Host) -> bool:
-    """Whether the instance stands still at that target and is only to go on."""
-    if wanted.end != PROMOTED or host.server is None or not host.server.in_recovery or host.mark is not None:
+    """Whether the instance stands still at that target and is only to go on, or does and a killed run never knew."""
+    if wanted.end != PROMOTED or host.server is None or host.server.in_recovery is None or host.mark is not None:
         return False
     return done_before(replace(wanted, end=PAUSED), host)
 

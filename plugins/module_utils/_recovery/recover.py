@@ -131,7 +131,10 @@ def _course(wanted: Wanted, found: host.Host, repository: Repository) -> Course:
     if promotes_paused(wanted, found):
         if found.promoters:
             raise Refused(" ".join(of_keeper(wanted, found)))
-        step = Step("promote", f"promote instance {wanted.title}, which is paused at {wanted.target}")
+        stands = found.server is not None and found.server.in_recovery
+        what = "promote" if stands else "end what was begun of the promotion of"
+        since = "is" if stands else "was"
+        step = Step("promote", f"{what} instance {wanted.title}, which {since} paused at {wanted.target}")
         return Course(Plan((step,), before=["paused"], after=["promoted"]))
     if not found.installed:
         raise Refused(

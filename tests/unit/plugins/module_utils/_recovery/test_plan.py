@@ -239,6 +239,9 @@ def test_a_paused_one_is_only_let_go() -> None:
     paused = replace(BACK_THEN, end="paused")
     stands = replace(ON_TWO, server=Server(in_recovery=True), state=state(paused))
     assert promotes_paused(BACK_THEN, stands)
+    # A run that was killed had it go on, and left its target behind.
+    assert promotes_paused(BACK_THEN, replace(stands, server=Server(in_recovery=False)))
+    assert not promotes_paused(BACK_THEN, replace(stands, server=Server()))
     assert not promotes_paused(paused, stands)
     assert not promotes_paused(WANTED, stands)
 
