@@ -192,7 +192,7 @@ options:
     default: /var/lib/runbook-postgres/drills
   timeout:
     description:
-      - Seconds after which the restore or the replay is given up.
+      - Seconds after which the restore or the replay is given up, and each question to the recovered server.
     type: int
     default: 86400
 attributes:

@@ -22,8 +22,8 @@ description:
     the time in UTC. It is never removed.
   - What cannot work is refused before anything is changed - a target before the end of every backup or beyond the
     archive, a timeline that the archive does not know or that does not come from this instance's, another cluster, a
-    standby, a server that runs or standbys that follow it without consent, a disk without room, a host on which a program
-    like Patroni decides by itself who is primary.
+    standby, a server that runs or standbys that follow it without consent, a disk without room, a host on which a
+    program like Patroni decides by itself who is primary.
   - WAL of an instance that does not run and that never reached the archive is taken from its directory, so that a
     recovery to the end of the archive loses nothing that can still be read.
   - A run that is killed anywhere is gone on with by the next one.
@@ -151,7 +151,7 @@ options:
     type: path
   timeout:
     description:
-      - Seconds after which the restore or the replay is given up.
+      - Seconds after which the restore or the replay is given up, and each question in O(checks).
     type: int
     default: 86400
 attributes:

@@ -27,7 +27,12 @@ def test_a_dropped_table_comes_back_with_every_row_before_it_and_none_after(ledg
     asked: dict[str, Any] = {
         "target": "time",
         "target_value": target,
-        "checks": [{"query": "SELECT count(*) = 1 FROM customer"}],
+        "checks": [
+            {"query": "SELECT count(*) = 1 FROM customer"},
+            # A question has as long as the recovery.
+            {"query": "SELECT current_setting('statement_timeout')::interval = '5 hours'"},
+        ],
+        "timeout": 18000,
     }
     assert "running_server" in refused(ledger.recover(**asked))
     asked["running_server"] = "stop"

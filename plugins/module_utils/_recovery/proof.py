@@ -94,7 +94,7 @@ class Prover:
         }
 
     def _answer(self, trial: Trial, check: Check) -> Mapping[str, Any]:
-        answer = trial.socket.psql(check.query, check.database).strip()
+        answer = trial.asked(self.seconds).psql(check.query, check.database).strip()
         if answer != "t":
             raise Problem(
                 f"What was restored does not pass '{check.name}' in database {check.database}: the answer is "

@@ -35,6 +35,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.waldump
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 600.0
 _PROMOTE_SECONDS = 300
+# What statement_timeout can hold, in milliseconds.
+_LONGEST_SECONDS = 2e6
 _HBA = "local all postgres peer\n"
 
 STOPPED_AT = """
@@ -85,6 +87,10 @@ class Trial:
     @property
     def socket(self) -> _debian.Socket:
         return _debian.Socket(seclusion.PORT, str(self.place.sockets), seconds=60.0, read_only=True)
+
+    def asked(self, seconds: float) -> _debian.Socket:
+        """For questions of the user's and for those that read tables: how long they may last is the user's to say."""
+        return replace(self.socket, seconds=min(seconds, _LONGEST_SECONDS))
 
     def start(self, recovery: Mapping[str, str] | None) -> None:
         """With these settings of recovery; None is a server as it starts when there is nothing to recover."""

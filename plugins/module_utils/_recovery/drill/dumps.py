@@ -93,10 +93,11 @@ class Unpacking:
                     found.server_version = trial.until_up(_START_SECONDS)
                     found.checks += self._restored(trial)
                 name = f"database {self.dump.database} can be read"
-                found.checks.append(answered(trial, Check(name, self.dump.database, READ), None))
+                socket = trial.asked(self.seconds)
+                found.checks.append(answered(socket, Check(name, self.dump.database, READ), None))
                 found.rto_seconds = round(time.monotonic() - start, 1)
                 with timed(found.took, "questions"):
-                    found.checks += [answered(trial, check) for check in self.checks]
+                    found.checks += [answered(socket, check) for check in self.checks]
                 trial.stop()
         except (Problem, OSError) as error:
             found.failure = said(error)

@@ -152,7 +152,7 @@ class Rehearsal:
         """Whether the database is there for its users from here on: that a server runs says nothing of their data."""
         evidence.server_version = str(trial.socket.json("SELECT to_json(current_setting('server_version'))"))
         if self.heartbeat is not None:
-            told = trial.socket.psql(_PLAIN_TIMES + self.heartbeat.query, self.heartbeat.database).strip()
+            told = trial.asked(self.seconds).psql(_PLAIN_TIMES + self.heartbeat.query, self.heartbeat.database).strip()
             beat = read("time", told, inclusive=True).moment if told else None
             evidence.newest_commit = None if beat is None else beat.timestamp()
             evidence.newest_commit_from = evidence.first_answer = f"the heartbeat in database {self.heartbeat.database}"
@@ -160,7 +160,7 @@ class Rehearsal:
         wrong = []
         for database in trial.socket.json(_DATABASES):
             try:
-                told = trial.socket.psql(_LEAST, database).strip()
+                told = trial.asked(self.seconds).psql(_LEAST, database).strip()
             except Problem as error:
                 name = f"the smallest table of database {database} can be read"
                 wrong.append(Checked(name, passed=False, told=error.sentence.rstrip(".")))
@@ -185,10 +185,11 @@ class Rehearsal:
 
     def _asked(self, trial: Trial) -> Iterator[Checked]:
         self.progress.tick("questions")
+        socket = trial.asked(self.seconds)
         for database in trial.socket.json(_DATABASES):
-            yield answered(trial, Check(f"database {database} can be read", database, READ), None)
+            yield answered(socket, Check(f"database {database} can be read", database, READ), None)
         for check in self.checks:
-            yield answered(trial, check)
+            yield answered(socket, check)
 
     def _checksums(self, evidence: Evidence) -> Iterator[Checked]:
         """Every page that was restored, which a running server does not read."""
@@ -233,9 +234,9 @@ def remove(place: Place, stamp: str) -> None:
         raise Problem(f"{place.growing} cannot be removed: look what keeps it, and remove it by hand.")
 
 
-def answered(trial: Trial, check: Check, wanted: str | None = "t") -> Checked:
+def answered(socket: _debian.Socket, check: Check, wanted: str | None = "t") -> Checked:
     try:
-        answer = trial.socket.psql(check.query, check.database).strip()
+        answer = socket.psql(check.query, check.database).strip()
     except Problem as error:
         return Checked(check.name, passed=False, told=error.sentence.rstrip("."))
     right = wanted is None or answer == wanted

@@ -93,7 +93,7 @@ def answering(tables: Mapping[str, str | Problem]) -> Any:
         return told
 
     socket = SimpleNamespace(psql=psql, json=lambda sql: "15.4" if "server_version" in sql else list(tables))
-    return SimpleNamespace(socket=socket)
+    return SimpleNamespace(socket=socket, asked=lambda _seconds: socket)
 
 
 TORN = Problem("It answered: invalid page in block 0.")
