@@ -136,6 +136,11 @@ def test_what_never_reached_the_archive_is_taken_from_the_old_directory(ledger: 
     cluster.configure(SETTINGS)
     # Its data is damaged, its WAL is not.
     cluster.node.exec(["sh", "-c", f"rm -rf {cluster.data_directory}/base/*"])
+    # A file that the server keeps to use again has a name to come, and what is in it is old.
+    again = "cd PLACE/pg_wal && cp -p $(ls | grep -E '^[0-9A-F]{24}$' | head -n 1) 000000010000000A000000FF"
+    cluster.node.exec(["sh", "-c", again.replace("PLACE", str(cluster.data_directory))])
+    told = refused(ledger.recover(target="lsn", target_value="A/50"))
+    assert "beyond the archive, and the WAL of instance" in told
     done = made(ledger.recover(target="latest"))
     assert done["timeline"] == 2
     assert cluster.psql("SELECT count(*) FROM ledger") == "102"

@@ -18,7 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._deadline import 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import postmaster
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import exchange
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import SEGMENT_BYTES, Segment, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Host, data_in
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import (
     EXCHANGING,
@@ -159,7 +159,7 @@ class Apply:
         stopped = self._host.data is not None and postmaster(place.data) is None
         own = self._host.data.control if self._host.data is not None else None
         if stopped and own is not None and own.system_identifier == stanza.system_identifier:
-            self.lost = keep_wal(place, stanza)
+            self.lost = keep_wal(place, stanza, self._first())
         promotes = self._wanted.end != PAUSED
         proof = self._prover.prove(stanza, promotes=promotes, now=time.time(), more_wal=stopped)
         if not promotes:
@@ -170,6 +170,12 @@ class Apply:
         told = {**proof, "backup": mark.label, "lost": self.lost}
         self._mark = replace(mark, phase=PROVEN, proof=told, left=standing, archived=last)
         self._mark.write(place)
+
+    def _first(self) -> Segment:
+        """Where the replay begins; of no interest is what comes before it."""
+        size = SEGMENT_BYTES if self._host.data is None else self._host.data.segment_bytes
+        backup = self._course.backup
+        return Segment("0" * 24, size) if backup is None else replace(backup.first, bytes=size)
 
     def _aside(self) -> None:
         if self._mark is None:

@@ -19,13 +19,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._controldata impo
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, said
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import postmaster
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import SEGMENT_BYTES
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import SEGMENT_BYTES, Segment
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import (
     Mark,
     Place,
     read_mark,
     read_state,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.unarchived import written
 from ansible_collections.runbook.postgres.plugins.module_utils._registration import REGISTERING
 
 _ASK_SECONDS = 15.0
@@ -54,7 +55,7 @@ class Data:
     ancestors: tuple[tuple[int, str], ...] = ()
     # Where its WAL lies when that is elsewhere.
     wal: str | None = None
-    # Whole segments of WAL, and those of them that wait to be archived.
+    # Segments of WAL that were written to.
     segments: tuple[str, ...] = ()
     segment_bytes: int = SEGMENT_BYTES
     # When its control file was written last, in seconds since 1970: a server that stands still writes it no more.
@@ -99,6 +100,8 @@ class Host:
     state: Mapping[str, Any] | None = None
     # Programs that start the server, and decide who is primary, by themselves.
     promoters: tuple[str, ...] = ()
+    # WAL that has to be brought from the data here, since the archive lacks it.
+    unarchived_bytes: int = 0
 
 
 def place_of(version: int, instance: str, data_directory: str | None) -> Place:
@@ -146,6 +149,7 @@ def data_in(place: Place) -> Data | None:
         words = ""
     control = parsed(words)
     size = re.search(r"Bytes per WAL segment: +(\d+)", words)
+    segment_bytes = int(size[1]) if size else SEGMENT_BYTES
     wal = directory / "pg_wal"
     timeline = control.position.timeline if control else 1
     return Data(
@@ -154,10 +158,15 @@ def data_in(place: Place) -> Data | None:
         any((directory / name).exists() for name in ("standby.signal", "recovery.signal")),
         ancestors(_text(wal / f"{timeline:08X}.history") or ""),
         os.readlink(wal) if wal.is_symlink() else None,  # noqa: PTH115 - text, as it stands
-        tuple(sorted(name for name in _names(wal) or () if _SEGMENT.fullmatch(name))),
-        int(size[1]) if size else SEGMENT_BYTES,
+        _segments(wal, segment_bytes),
+        segment_bytes,
         _written_at(directory / "global/pg_control"),
     )
+
+
+def _segments(wal: Path, size: int) -> tuple[str, ...]:
+    names = [name for name in _names(wal) or () if _SEGMENT.fullmatch(name)]
+    return tuple(sorted(name for name in names if written(wal / name, Segment(name, size))))
 
 
 def _names(directory: Path) -> list[str] | None:

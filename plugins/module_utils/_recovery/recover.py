@@ -35,7 +35,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof i
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import of_keeper, of_stopped
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.turn import turn
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import Wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.unarchived import bytes_waiting
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import STOP, Wanted
 
 
 def recovered(module: Module) -> None:
@@ -147,10 +148,19 @@ def _course(wanted: Wanted, found: host.Host, repository: Repository) -> Course:
     )
     choice = choose(wanted.target, stanza, archive, wanted.label)
     now = found.server.now if found.server is not None and found.server.now is not None else time.time()
+    if choice.backup is not None and _brings(wanted, found, stanza):
+        found = replace(found, unarchived_bytes=bytes_waiting(wanted.place, stanza, choice.backup.first))
     course = plan_recovery(wanted, found, stanza, archive, choice, now)
     if course.plan.refusals:
         raise Refused(" ".join(course.plan.refusals))
     return course
+
+
+def _brings(wanted: Wanted, found: host.Host, stanza: Stanza) -> bool:
+    """Whether WAL of the data here goes into the recovery: that of this cluster, once no server runs on it."""
+    control = None if found.data is None else found.data.control
+    ours = control is not None and control.system_identifier == stanza.system_identifier
+    return ours and (found.server is None or wanted.running_server == STOP)
 
 
 def _asks_as(wanted: Wanted, found: host.Host, stanza: Stanza) -> Path | None:

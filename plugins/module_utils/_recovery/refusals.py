@@ -198,10 +198,12 @@ def _before(one: str, other: str) -> bool:
 
 def of_room(wanted: Wanted, host: Host, backup: Backup) -> Iterator[str]:
     # What a killed run restored is kept, and how much that is, nobody counted.
-    if not host.restored and backup.bytes + SPARE_BYTES > host.free_bytes:
+    needed = backup.bytes + SPARE_BYTES + host.unarchived_bytes
+    if not host.restored and needed > host.free_bytes:
+        kept = f", {size(host.unarchived_bytes)} of WAL that is not in the archive" if host.unarchived_bytes else ""
         yield (
             f"The disk of {wanted.place.data} has {size(host.free_bytes)} free, and beside the present data the "
-            f"recovery needs {size(backup.bytes + SPARE_BYTES)} ({size(backup.bytes)} of backup {backup.label} and "
+            f"recovery needs {size(needed)} ({size(backup.bytes)} of backup {backup.label}{kept} and "
             f"{size(SPARE_BYTES)} for WAL): make room, or recover onto another host."
         )
 

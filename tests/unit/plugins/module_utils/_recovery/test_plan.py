@@ -120,6 +120,7 @@ OTHER = replace(DATA, control=Control("5", "shut down", Branch(1, "0/1")))
         (WANTED, replace(HERE, mounted=True), "is a mount point"),
         (WANTED, replace(HERE, stranger=True), "is not ours"),
         (WANTED, replace(HERE, free_bytes=1 << 20), "has 1.0 MiB free"),
+        (WANTED, replace(HERE, unarchived_bytes=2 << 40), "2.0 TiB of WAL that is not in the archive"),
         (WANTED, replace(HERE, data=OTHER), "replaces: '5'"),
         (WANTED, replace(HERE, data=replace(DATA, version="13")), "data of PostgreSQL 13, not 15"),
         (WANTED, replace(HERE, data=replace(DATA, standby=True)), "is a standby"),
