@@ -86,10 +86,16 @@ def take(token: str, by: str, seconds: float) -> bool:
         time.sleep(_PAUSE)
 
 
-def renew(token: str, by: str, seconds: float) -> None:
-    """One that is not there as it was taken is lost: what was decided may be true no more."""
+def renew(token: str, by: str, seconds: float, left: float = 0.0) -> None:
+    """One that is not there as it was taken is lost: what was decided may be true no more. With `left`, nor is one
+    renewed that has no more than those seconds: others of the cluster's hosts may be another run's at any moment."""
     with alone(_LOCK, _LOCK_SECONDS):
-        _refuse_overtaken(token)
+        found = _refuse_overtaken(token)
+        if left and found.left(now()) < left:
+            raise Refused(
+                f"This failover was silent for {now() - found.said:.0f} s, so that another one may take over from it "
+                "at any moment: run this again, which looks anew."
+            )
         _write(Claim(token, by, now(), seconds))
 
 
@@ -110,7 +116,7 @@ def held(token: str) -> Iterator[None]:
         yield
 
 
-def _refuse_overtaken(token: str) -> None:
+def _refuse_overtaken(token: str) -> Claim:
     found = read()
     if found is None:
         raise Refused(
@@ -122,6 +128,7 @@ def _refuse_overtaken(token: str) -> None:
             f"Another failover, begun by {found.by}, has taken over from this one, which had been silent for too long: "
             "see how that ends before anything else is done."
         )
+    return found
 
 
 def _write(claim: Claim) -> None:

@@ -50,6 +50,17 @@ options:
       - Look at the host alone, where no database is to be. C(packages), C(version) and C(instance) are then null.
     type: bool
     default: false
+  servers:
+    description:
+      - Servers at O(port) that are asked meanwhile whether they answer, as M(runbook.postgres.pg_reach_info) asks them,
+        by name the address of each.
+    type: dict
+    default: {}
+  servers_timeout:
+    description:
+      - Seconds to wait for a connection to one of O(servers), and as long for its answer.
+    type: float
+    default: 3
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return what it would return outside of it.
@@ -74,6 +85,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+answers:
+  description: By the name of each of O(servers), whether it answered.
+  type: dict
+  returned: always
+  sample: {db1: false}
 ansible_facts:
   description:
     - What was found.
@@ -132,10 +148,14 @@ ansible_facts:
           type: dict
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 from ansible_collections.runbook.postgres.plugins.module_utils._cluster.node.observe import Question, observe
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+from ansible_collections.runbook.postgres.plugins.module_utils._reach import Server, looked
 
-OPTIONS = {
+OF_THE_HOST: dict[str, dict[str, Any]] = {
     "version": {"type": "int"},
     "instance": {"type": "str", "default": "main"},
     "port": {"type": "int", "default": 5432},
@@ -143,11 +163,22 @@ OPTIONS = {
     "wal_directory": {"type": "path"},
     "machine_only": {"type": "bool", "default": False},
 }
+OPTIONS: dict[str, dict[str, Any]] = {
+    **OF_THE_HOST,
+    "servers": {"type": "dict", "default": {}},
+    "servers_timeout": {"type": "float", "default": 3},
+}
 
 
 def main() -> None:
     with Module(OPTIONS, driver=False) as module:
-        module.report(ansible_facts={"pg_node": observe(Question(**module.params))})
+        port, seconds = module.params["port"], module.params["servers_timeout"]
+        servers = [Server(name, str(address), port) for name, address in module.params["servers"].items()]
+        # Those that are silent take their time, in which the host is looked at.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            asked = beside.submit(looked, servers, seconds)
+            seen = observe(Question(**{name: module.params[name] for name in OF_THE_HOST}))
+            module.report(ansible_facts={"pg_node": seen}, answers=asked.result())
 
 
 if __name__ == "__main__":

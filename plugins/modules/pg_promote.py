@@ -187,67 +187,20 @@ durations:
   returned: always
 """
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.runbook.postgres.plugins.module_utils import _claim
-from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
-from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
-from ansible_collections.runbook.postgres.plugins.module_utils._instance import observe as instances
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
-from ansible_collections.runbook.postgres.plugins.module_utils._promote import apply, observe, request
-from ansible_collections.runbook.postgres.plugins.module_utils._promote.plan import plan
-
-OPTIONS: dict[str, dict[str, Any]] = {
-    "version": {"type": "int", "required": True},
-    "instance": {"type": "str", "default": "main"},
-    "system_identifier": {"type": "str"},
-    "timeline": {"type": "int"},
-    "primary_lsn": {"type": "str"},
-    "slots": {"type": "list", "elements": "str", "default": []},
-    "max_lag_bytes": {"type": "int", "default": 16777216},
-    "fenced": {"type": "bool", "default": False},
-    "claim": {"type": "str"},
-    "resume_replay": {"type": "bool", "default": False},
-    "allow_apply_delay": {"type": "bool", "default": False},
-    "allow_data_loss": {"type": "bool", "default": False},
-    "force": {"type": "bool", "default": False},
-    "timeout": {"type": "int", "default": 120},
-}
+from ansible_collections.runbook.postgres.plugins.module_utils._promote.request import OPTIONS
+from ansible_collections.runbook.postgres.plugins.module_utils._promote.run import become_primary
 
 
 def main() -> None:
     with Module(OPTIONS, driver=False) as module:
-        wish = request.wish(module.params)
-        found = instances.observe(module.params["version"], module.params["instance"])
-        with _one_run(module, f"{found.version}-{found.name}"):
-            data = None if found.configuration is None else found.data_directory
-            place = observe.place(found.version, found.name, data, found.server)
-            seen = observe.look(place)
-            decided = plan(seen, wish)
-            result = request.foreseen(seen, decided)
+        result: dict[str, Any] = {}
+        try:
+            become_primary(module.params, result, check_mode=module.check_mode)
+        finally:
             module.report(**result)
-            if decided.refusals:
-                raise Refused(" ".join(each.sentence for each in decided.refusals))
-            if not module.check_mode:
-                work = apply.Promoting(place, seen.server, Deadline(float(module.params["timeout"])), result)
-                try:
-                    work.carry_out(decided.plan.changes)
-                finally:
-                    module.report(**result)
-
-
-@contextlib.contextmanager
-def _one_run(module: Module, name: str) -> Iterator[None]:
-    """A dry run waits for nobody."""
-    with contextlib.ExitStack() as held:
-        if not module.check_mode:
-            held.enter_context(alone(name, float(module.params["timeout"])))
-            if module.params["claim"]:
-                held.enter_context(_claim.held(module.params["claim"]))
-        yield
 
 
 if __name__ == "__main__":

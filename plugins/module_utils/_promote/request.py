@@ -15,6 +15,23 @@ from ansible_collections.runbook.postgres.plugins.module_utils._promote.checks i
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.observe import Seen
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.plan import Promotion
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "version": {"type": "int", "required": True},
+    "instance": {"type": "str", "default": "main"},
+    "system_identifier": {"type": "str"},
+    "timeline": {"type": "int"},
+    "primary_lsn": {"type": "str"},
+    "slots": {"type": "list", "elements": "str", "default": []},
+    "max_lag_bytes": {"type": "int", "default": 16777216},
+    "fenced": {"type": "bool", "default": False},
+    "claim": {"type": "str"},
+    "resume_replay": {"type": "bool", "default": False},
+    "allow_apply_delay": {"type": "bool", "default": False},
+    "allow_data_loss": {"type": "bool", "default": False},
+    "force": {"type": "bool", "default": False},
+    "timeout": {"type": "int", "default": 120},
+}
+
 _LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 
 

@@ -48,7 +48,8 @@ class Way:
     auth_user: str
 
 
-def repointings(host: Host, way: Way) -> list[Repointing]:
+def repointings(host: Host, old: Sequence[str], new: str) -> list[Repointing]:
+    """The processes with pools that lead to one of `old`, which are to lead to `new`."""
     found = []
     for process, running in host.running.items():
         file = host.files.get(process.ini)
@@ -57,24 +58,28 @@ def repointings(host: Host, way: Way) -> list[Repointing]:
             raise Refused(
                 f"{process.ini} was not written by role pgbouncer: run site first, which has it as it should be."
             )
-        after, names = pools.repointed(text, way.primary, way.candidate)
+        after, names = text, list[str]()
+        for address in old:
+            after, led = pools.repointed(after, address, new)
+            names += led
         if names:
-            new = File(file.path, after.encode(errors="surrogateescape"), file.owner, file.group, file.mode)
-            found.append(Repointing(process, int(running.settings["listen_port"][0]), names, FileChange(file, new)))
+            wanted = File(file.path, after.encode(errors="surrogateescape"), file.owner, file.group, file.mode)
+            port = int(running.settings["listen_port"][0])
+            found.append(Repointing(process, port, tuple(names), FileChange(file, wanted)))
     if not found:
         raise Refused(
-            f"No pool of this pooler leads to {way.primary}, the primary: run site first, which sees to that."
+            f"No pool of this pooler leads to {' or '.join(old)}, the primary: run site first, which sees to that."
         )
     return found
 
 
-def parameters(host: Host, way: Way) -> Callable[[str], dict[str, Any]]:
+def parameters(host: Host, primaries: Sequence[str], port: int, auth_user: str) -> Callable[[str], dict[str, Any]]:
     """How PgBouncer itself connects to a server to look up passwords."""
     running = next(iter(host.running.values()))
     tls = {theirs: running.settings.get(f"server_tls_{ours}", ("", True))[0] for ours, theirs in _TLS.items()}
-    database = next(each["database"] for each in running.databases.values() if each.get("host") == way.primary)
+    database = next(each["database"] for each in running.databases.values() if each.get("host") in primaries)
     common = {name: value for name, value in tls.items() if value}
-    common.update(user=way.auth_user, dbname=database, port=str(way.port))
+    common.update(user=auth_user, dbname=database, port=str(port))
     return lambda address: {**common, "host": address}
 
 
@@ -145,9 +150,15 @@ def settle(host: Host, notes: Notebook) -> str | None:
 
 
 def prepared(way: Way) -> tuple[list[Repointing], Callable[[str], dict[str, Any]]]:
+    host = running_here()
+    repoint = repointings(host, (way.primary,), way.candidate)
+    return repoint, parameters(host, (way.primary,), way.port, way.auth_user)
+
+
+def running_here() -> Host:
     host = read_host((Process(),), None)
     if host.program is None or not host.running:
         raise Refused(
             "PgBouncer does not run on this host, so that its clients cannot be kept waiting: run site first."
         )
-    return repointings(host, way), parameters(host, way)
+    return host

@@ -98,3 +98,15 @@ def test_what_is_no_claim_is_refused(clock: Clock, tmp_path: Path) -> None:
     (tmp_path / "claim.json").write_text("perhaps")
     with pytest.raises(Refused, match="not as it was written"):
         _claim.take(ONE, "alice on here", clock.at)
+
+
+def test_one_that_is_about_to_run_out_is_not_relied_on(clock: Clock) -> None:
+    """Other hosts of the cluster were claimed some seconds before this one."""
+    _claim.take(ONE, "alice on here", 60)
+    clock.at += 49
+    _claim.renew(ONE, "alice on here", 60, left=10)
+    clock.at += 51
+    with pytest.raises(Refused, match="silent for 51 s"):
+        _claim.renew(ONE, "alice on here", 60, left=10)
+    # Nobody else has it, so that it can be ended in order.
+    _claim.renew(ONE, "alice on here", 60)
