@@ -9,7 +9,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.runbook.postgres.plugins.filter.fencing_told import FilterModule, fencing_told
 
-SEEN = {"preflight_seen": {"ansible_facts": {"pg_node": {}}}}
+SEEN: dict[str, Any] = {"preflight_seen": {"ansible_facts": {"pg_node": {}}}}
 
 
 def result(host: str = "db1") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._postmaster impor
 from ansible_collections.runbook.postgres.plugins.module_utils._promote import observe, request
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.checks import Wish
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.plan import plan
-from ansible_collections.runbook.postgres.plugins.modules.pg_promote import OPTIONS
+from ansible_collections.runbook.postgres.plugins.module_utils._promote.request import OPTIONS
 
 GIVEN = {name: option.get("default") for name, option in OPTIONS.items()}
 
