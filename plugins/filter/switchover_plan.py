@@ -15,10 +15,12 @@ short_description: Decide how a cluster's primary moves to another member while 
 description:
   - From what M(runbook.postgres.pg_node_facts) found on each member it decides which standby takes over, in which
     steps, and what stands against it. Nobody is asked and nothing is changed.
+  - A cluster that Patroni keeps is handed over by Patroni. What it says of itself then stands against a candidate, or
+    the whole, as well.
   - A member that does not stream from the primary, went another way, replays with a delay or not at all, or lacks
-    slots, senders or room is not promoted. A program that promotes by itself stands against the whole, and unless
-    forced so does a member or pooler that could not be looked at. A switchover loses nothing, so that there is no
-    option which would let it.
+    slots, senders or room is not promoted. A program that promotes by itself, and that is not asked to do it, stands
+    against the whole, and unless forced so does a member or pooler that could not be looked at. A switchover loses
+    nothing, so that there is no option which would let it.
 positional: _input, topology
 options:
   _input:
@@ -45,6 +47,11 @@ options:
       - Go on although members or poolers could not be looked at; they are left as they are.
     type: bool
     default: false
+  patroni:
+    description:
+      - What M(runbook.postgres.pg_patroni_info) returned on each member, by its name in the inventory, where Patroni is
+        to be asked. Left out, a Patroni that runs on a member stands against the switchover.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -62,7 +69,8 @@ _value:
       are no steps, where it is primary already; C(candidate) is null where there is a refusal.
     - C(siblings) are the standbys that follow the candidate then, C(poolers) those that are led to it.
     - C(steps) are in order, each with C(step) (V(checkpoint), V(pause), V(stop), V(prove), V(promote), V(repoint),
-      V(rejoin), V(follow) or V(verify)), C(node) and C(sentence).
+      V(rejoin), V(follow) or V(verify)), C(node) and C(sentence). Where Patroni is asked there is V(ask) in place of
+      V(stop), V(prove) and V(promote), and who follows is its own.
     - C(refusals) have a C(code) that stays the same, a C(sentence) and the C(node) that it is about, or null.
     - C(evidence) are sentences about what the decision rests on, C(loss_bytes) is 0, and C(commits_wait) is true where
       commits wait for a standby until the old primary is back as one.
@@ -70,11 +78,13 @@ _value:
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.runbook.postgres.plugins.module_utils._failover.keeper import asked
 from ansible_collections.runbook.postgres.plugins.module_utils._failover.snapshot import taken
 from ansible_collections.runbook.postgres.plugins.module_utils._failover.switchover import Wish, plan
 
@@ -85,11 +95,15 @@ def switchover_plan(
     to: Any = None,
     max_lag_bytes: Any = Wish.max_lag_bytes,
     force: Any = False,
+    patroni: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     try:
         # The command line gives texts, and its false would count as true.
         wish = Wish(str(to) if to else None, int(max_lag_bytes), bool(boolean(force, strict=False)))
-        return plan(taken(cluster, topology), wish).result()
+        seen = taken(cluster, topology)
+        if patroni is not None:
+            seen = replace(seen, keeper=asked(patroni, seen.primary.name if seen.primary else None))
+        return plan(seen, wish).result()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(
             "switchover_plan was given something else than a cluster and its topology "

@@ -68,9 +68,15 @@ class Api:
         return self._ask(urllib.request.Request(f"{self.place}/{path}"))
 
     def patch(self, path: str, content: Mapping[str, Any]) -> Answer:
+        return self._send("PATCH", path, content)
+
+    def post(self, path: str, content: Mapping[str, Any]) -> Answer:
+        return self._send("POST", path, content)
+
+    def _send(self, method: str, path: str, content: Mapping[str, Any]) -> Answer:
         body = json.dumps(content).encode("utf-8")
         headers = {"Content-Type": "application/json"}
-        return self._ask(urllib.request.Request(f"{self.place}/{path}", body, headers, method="PATCH"))
+        return self._ask(urllib.request.Request(f"{self.place}/{path}", body, headers, method=method))
 
     def _ask(self, request: urllib.request.Request) -> Answer:
         # No proxy of the environment stands between a member and another.
@@ -113,6 +119,8 @@ class Told:
     etcd_age_seconds: float | None
     leader: str | None
     members: Sequence[Mapping[str, Any]]
+    # What it is to do at a time that somebody has said, null where nothing is.
+    scheduled_switchover: Mapping[str, Any] | None
     settings: Mapping[str, Any]
 
 
@@ -120,7 +128,8 @@ def told(api: Api) -> Told:
     own, cluster, settings = api.get("patroni"), api.get("cluster"), api.get("config")
     if not isinstance(own.content, dict) or "patroni" not in own.content:
         raise Problem(f"What answers at {api.place} is not Patroni (HTTP {own.status}): see what listens there.")
-    members = (cluster.content.get("members") or ()) if isinstance(cluster.content, dict) else ()
+    known = cluster.content if isinstance(cluster.content, dict) else {}
+    members = known.get("members") or ()
     leaders = [str(each["name"]) for each in members if each.get("role") in ("leader", "standby_leader")]
     seen = own.content.get("dcs_last_seen")
     return Told(
@@ -130,11 +139,12 @@ def told(api: Api) -> Told:
         role=str(own.content.get("role", "unknown")).replace("master", "primary"),
         state=str(own.content.get("state", "unknown")),
         timeline=own.content.get("timeline"),
-        paused=bool(own.content.get("pause") or (isinstance(cluster.content, dict) and cluster.content.get("pause"))),
+        paused=bool(own.content.get("pause") or known.get("pause")),
         pending_restart=bool(own.content.get("pending_restart")),
         etcd_age_seconds=max(0.0, own.at - float(seen)) if own.at is not None and seen is not None else None,
         leader=leaders[0] if leaders else None,
         members=tuple(_member(each) for each in members),
+        scheduled_switchover=known.get("scheduled_switchover") or None,
         settings=settings.content if isinstance(settings.content, dict) else {},
     )
 
@@ -149,4 +159,5 @@ def _member(row: Mapping[str, Any]) -> dict[str, Any]:
         # In bytes; of the leader, and where it is not known, there is none.
         "lag_bytes": lag if isinstance(lag, int) else None,
         "pending_restart": bool(row.get("pending_restart")),
+        "tags": dict(row.get("tags") or {}),
     }

@@ -20,7 +20,7 @@ PROMOTERS = {
 }
 # By what an operator has it act.
 COMMANDS = {
-    "Patroni": "patronictl -c /etc/patroni/config.yml switchover",
+    "Patroni": "runbook.postgres.switchover asks it, as does patronictl -c /etc/patroni/config.yml switchover",
     "repmgrd": "repmgr standby switchover",
     "pg_auto_failover": "pg_autoctl perform switchover",
 }

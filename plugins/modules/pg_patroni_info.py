@@ -72,7 +72,8 @@ patroni:
   description:
     - What it said, null where it did not answer. C(scope) is its name for the cluster, C(role), C(state), C(timeline)
       and C(pending_restart) are this member's, C(paused) is whether it leaves the cluster alone, C(leader) and
-      C(members) are whom it knows of, C(settings) those that it keeps for all of them.
+      C(members) are whom it knows of, each with its C(tags), C(settings) those that it keeps for all of them.
+    - C(scheduled_switchover) is one that it is to do at a time that somebody has said, or null.
     - C(etcd_age_seconds) is how long ago it last heard from etcd.
   type: dict
   returned: success

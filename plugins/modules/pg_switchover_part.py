@@ -25,6 +25,9 @@ description:
   - The candidate's part promotes its server on proof only. What it received of the WAL ends with the checkpoint of that
     very stop, after which nothing can follow, so that nothing is lost. Without the proof it ends with its server as it
     was.
+  - Where Patroni keeps the cluster, with O(api_address), the primary's part asks it to have the candidate take over
+    as soon as every pooler has paused, and waits until the server is back as a standby. The candidate's part looks
+    whether it was promoted. Neither stops or promotes anything then. The pooler's part is the same.
   - What ends a part before the primary stopped leaves it serving. What comes later is for O(settle), once all members
     were looked at.
 options:
@@ -120,6 +123,21 @@ options:
       - Seconds that the candidate has to replay what it received and to be primary.
     type: int
     default: 10
+  api_address:
+    description:
+      - Where Patroni's REST interface on this host is, one that its certificate names, where Patroni keeps the cluster;
+        for a candidate or primary. Empty where it does not.
+    type: str
+  api_port:
+    description:
+      - Port of it.
+    type: int
+    default: 8008
+  tls_directory:
+    description:
+      - Where C(ca.crt), C(node.crt) and C(node.key) of this host are, by which Patroni knows who asks it.
+    type: path
+    default: /etc/ssl/postgres
 attributes:
   check_mode:
     description: Looks whether the part could be taken, and says what an earlier one left.
@@ -156,7 +174,7 @@ EXAMPLES = r"""
 RETURN = r"""
 stopped:
   description:
-    - Whether the primary was stopped.
+    - Whether the primary was stopped, by its part or by Patroni.
   returned: for a primary
   type: bool
 promoted:
@@ -172,8 +190,11 @@ repointed:
 durations:
   description:
     - What took how long, in milliseconds. Of a primary C(checkpoint_ms), C(pause_ms) until all poolers had paused, and
-      C(stop_ms). Of a candidate C(proof_ms), C(promote_ms) and C(first_write_ms) from the promotion on. Of a pooler
-      C(pause_ms), C(repoint_ms) and C(waited_ms), the longest that a client can have waited.
+      C(stop_ms); of one that Patroni keeps C(switchover_ms) until Patroni answered, and C(rejoin_ms) from then until it
+      streams, in place of C(stop_ms).
+    - Of a candidate C(proof_ms), C(promote_ms) and C(first_write_ms) from the promotion on; the last alone where
+      Patroni keeps it.
+    - Of a pooler C(pause_ms), C(repoint_ms) and C(waited_ms), the longest that a client can have waited.
   returned: for a part
   type: dict
   sample: {"pause_ms": 12, "repoint_ms": 9, "waited_ms": 402}
@@ -194,8 +215,8 @@ timeline_after:
   type: int
 unfinished:
   description:
-    - What an earlier part was at when it ended, V(waiting), V(promoting), V(stopping) or V(pausing); null where nothing
-      was left.
+    - What an earlier part was at when it ended, V(waiting), V(promoting), V(stopping), V(asking) or V(pausing); null
+      where nothing was left.
   returned: with O(settle)
   type: str
 settled:

@@ -41,11 +41,13 @@ def at_most_one_primary(seen: Snapshot) -> Iterator[Refusal]:
 def nobody_competes(seen: Snapshot) -> Iterator[Refusal]:
     """A manager that promotes by itself would undo, or do at the same time, what is decided here."""
     for each in seen.nodes:
-        if each.promoters:
+        # One that is asked to do it is no other.
+        others = [name for name in each.promoters if seen.keeper is None or name != seen.keeper.name]
+        if others:
             yield Refusal(
                 "promoter_runs",
-                f"{several(each.promoters)} runs on {each.name} and decides by itself who is primary: "
-                f"{through(each.promoters)}, or stop it on every member first.",
+                f"{several(others)} runs on {each.name} and decides by itself who is primary: "
+                f"{through(others)}, or stop it on every member first.",
                 each.name,
             )
 

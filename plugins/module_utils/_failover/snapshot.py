@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.runbook.postgres.plugins.module_utils._failover.keeper import Keeper
 from ansible_collections.runbook.postgres.plugins.module_utils._history import Branch, later, position
 
 
@@ -120,6 +121,8 @@ class Snapshot:
     poolers: tuple[Pooler, ...] = ()
     # What is wrong with the cluster as a whole, as it was decided before.
     refusals: tuple[str, ...] = ()
+    # Who keeps the cluster and is to be asked; None where nobody does, or nobody is to be.
+    keeper: Keeper | None = None
 
     @property
     def primaries(self) -> tuple[Node, ...]:

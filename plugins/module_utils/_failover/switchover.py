@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._failover import candidate, checks
 from ansible_collections.runbook.postgres.plugins.module_utils._failover.decision import Decision, Refusal, Step
@@ -33,6 +34,10 @@ def plan(seen: Snapshot, wish: Wish) -> Decision:
         return Decision(primary=primary.name if primary else None, refusals=tuple(refusals))
     if wish.to == primary.name:
         return Decision(primary.name, primary.name, evidence=(f"{primary.name} is the primary already.",))
+    if seen.keeper is not None:
+        refusals = list(seen.keeper.stands(primary.name, primary.member))
+        if refusals:
+            return _refused(primary, refusals)
     chosen = seen.node(wish.to)
     if chosen is not None:
         found = list(_against(chosen, primary, seen, wish))
@@ -46,10 +51,13 @@ def _cluster(seen: Snapshot, wish: Wish) -> Iterator[Refusal]:
     yield from checks.one_cluster(seen)
     yield from checks.at_most_one_primary(seen)
     if not seen.primaries:
+        then = (
+            "if the primary is gone for good, fail over."
+            if seen.keeper is None
+            else f"{seen.keeper.name} makes one by itself, and patronictl list tells what it waits for."
+        )
         yield Refusal(
-            "no_primary",
-            f"None of {seen.names} takes writes, so there is nobody to switch over from: if the primary is gone for "
-            "good, fail over.",
+            "no_primary", f"None of {seen.names} takes writes, so there is nobody to switch over from: {then}"
         )
     yield from checks.nobody_competes(seen)
     yield from checks.everybody_tells(seen)
@@ -91,7 +99,7 @@ def _best(primary: Node, seen: Snapshot, wish: Wish) -> Decision:
     """The most advanced of those that nothing stands against."""
     others = [each for each in seen.nodes if each.name != primary.name]
     against = {each.name: list(_against(each, primary, seen, wish)) for each in others}
-    fit = sorted((each for each in others if not against[each.name]), key=lambda each: _rank(each, primary))
+    fit = sorted((each for each in others if not against[each.name]), key=lambda each: _rank(each, primary, seen))
     if fit:
         passed = [refusal.sentence for each in others for refusal in against[each.name]]
         return _decided(fit[0], primary, seen, passed)
@@ -99,10 +107,11 @@ def _best(primary: Node, seen: Snapshot, wish: Wish) -> Decision:
     return _refused(primary, [each for found in against.values() for each in found] or [none])
 
 
-def _rank(node: Node, primary: Node) -> tuple[bool, int, str]:
+def _rank(node: Node, primary: Node, seen: Snapshot) -> tuple[Any, ...]:
     """Those that confirm commits first: they are never far behind."""
     named = confirmers(str(primary.setting("synchronous_standby_names") or ""))
-    return node.member not in named, -node.reach, node.name
+    by_keeper = () if seen.keeper is None else seen.keeper.rank(node.member)
+    return (*by_keeper, node.member not in named, -node.reach, node.name)
 
 
 def _against(node: Node, primary: Node, seen: Snapshot, wish: Wish) -> Iterator[Refusal]:
@@ -110,6 +119,8 @@ def _against(node: Node, primary: Node, seen: Snapshot, wish: Wish) -> Iterator[
     yield from unfit
     if node.standby:
         yield from _follows(node, primary, wish)
+        if seen.keeper is not None:
+            yield from seen.keeper.against(node.name, node.member)
 
 
 def _follows(node: Node, primary: Node, wish: Wish) -> Iterator[Refusal]:
@@ -155,17 +166,21 @@ def _decided(chosen: Node, primary: Node, seen: Snapshot, passed: list[str] | No
     evidence = [
         f"{primary.name} is the primary on timeline {primary.told('timeline')} at {primary.told('current_lsn')}.",
         f"{chosen.name} streams from it and is {_lag(chosen, primary)} bytes behind.",
+        *([f"{seen.keeper.name} keeps the cluster and names {primary.name} as its leader."] if seen.keeper else []),
         *(passed or ()),
         *(f"{each.name} could not be looked at and is left as it is." for each in _left_out(seen)),
     ]
     if waits:
         evidence.append(f"Commits on {chosen.name} wait for standbys until {primary.name} follows it.")
+    steps = _steps(chosen, primary, siblings, poolers)
+    if seen.keeper is not None:
+        steps = _steps_through(seen.keeper.name, chosen, primary, poolers)
     return Decision(
         chosen.name,
         primary.name,
         tuple(each.name for each in siblings),
         tuple(poolers),
-        steps=tuple(_steps(chosen, primary, siblings, poolers)),
+        steps=tuple(steps),
         evidence=tuple(evidence),
         commits_wait=waits,
     )
@@ -184,3 +199,14 @@ def _steps(chosen: Node, primary: Node, siblings: list[Node], poolers: list[str]
     for each in siblings:
         yield Step("follow", each.name, f"have {each.name} follow {chosen.name}")
     yield Step("verify", chosen.name, f"see that {chosen.name} alone takes writes and all others stream")
+
+
+def _steps_through(keeper: str, chosen: Node, primary: Node, poolers: list[str]) -> Iterator[Step]:
+    """It stops, promotes and has all others follow by itself; clients wait for it as they would for us."""
+    yield Step("checkpoint", primary.name, f"make a checkpoint on {primary.name}, so that it stops quickly")
+    for name in poolers:
+        yield Step("pause", name, f"have the clients of {name} wait")
+    yield Step("ask", primary.name, f"ask {keeper} on {primary.name} to have {chosen.name} take over")
+    for name in poolers:
+        yield Step("repoint", name, f"lead {name} to {chosen.name} and let its clients go on")
+    yield Step("verify", chosen.name, f"see that {chosen.name} takes writes and {primary.name} streams from it")

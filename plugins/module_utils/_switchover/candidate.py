@@ -46,7 +46,7 @@ SELECT pg_catalog.pg_is_in_recovery() AS recovering,
        pg_catalog.pg_last_wal_replay_lsn()::text AS replayed,
        pg_catalog.pg_last_wal_replay_lsn() >= pg_catalog.pg_last_wal_receive_lsn() AS caught_up
 """
-_RECOVERING = "SELECT pg_catalog.pg_is_in_recovery() AS recovering"
+RECOVERING = "SELECT pg_catalog.pg_is_in_recovery() AS recovering"
 # A commit that waits for standbys would tell of them and not of this server.
 _TEST_WRITE = "BEGIN; SET LOCAL synchronous_commit = local; SELECT pg_catalog.pg_current_xact_id(); COMMIT"
 _TIMELINE = """
@@ -127,13 +127,16 @@ class Candidate:
         self.notes.write(Note(self.words.token, PROMOTING, "it was to promote itself"))
         # Its own waiting looks ten times a second only.
         session.fetch("SELECT pg_catalog.pg_promote(false)")
-        if not server.until(lambda: not session.fetch(_RECOVERING)[0]["recovering"], deadline):
+        if not server.until(lambda: not session.fetch(RECOVERING)[0]["recovering"], deadline):
             raise Problem(
                 f"Instance {self.place.title} was promoted and is still in recovery after {self.limits.promote:.0f} s: "
                 "look at its log before anything else is started."
             )
-        self.result["promoted"] = True
         self._measured("promote_ms", begun)
+        self._promoted(session, begun)
+
+    def _promoted(self, session: Session, begun: float) -> None:
+        self.result["promoted"] = True
         session.fetch(_TEST_WRITE)
         self._measured("first_write_ms", begun)
         (row,) = session.fetch(_TIMELINE)
@@ -153,7 +156,7 @@ def settle(place: Place, notes: Notebook, limits: Limits) -> str | None:
         notes.end("its part was killed, and nothing was promoted")
         return "unchanged"
     with server.session(server.running(place), "runbook settles") as session:
-        if not server.until(lambda: not session.fetch(_RECOVERING)[0]["recovering"], Deadline(limits.promote)):
+        if not server.until(lambda: not session.fetch(RECOVERING)[0]["recovering"], Deadline(limits.promote)):
             raise Problem(
                 f"Instance {place.title} was told to promote itself and is still in recovery: look at its log, and "
                 "start no other primary before it is one or is stopped."

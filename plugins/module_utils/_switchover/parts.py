@@ -16,7 +16,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.host import read_host
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbouncer.layout import Process
-from ansible_collections.runbook.postgres.plugins.module_utils._switchover import candidate, pause, primary, request
+from ansible_collections.runbook.postgres.plugins.module_utils._switchover import (
+    candidate,
+    kept,
+    pause,
+    primary,
+    request,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._switchover.candidate import Candidate
 from ansible_collections.runbook.postgres.plugins.module_utils._switchover.notes import Notebook
 from ansible_collections.runbook.postgres.plugins.module_utils._switchover.pause import Way
@@ -81,11 +87,14 @@ def _settled(options: Mapping[str, Any], notes: Notebook) -> str | None:
 
 def _part(options: Mapping[str, Any], notes: Notebook) -> Part:
     words, limits = Words(request.token(options)), request.limits(options)
+    keeper = request.keeper(options, kept.ANSWER_SECONDS)
     if options["part"] == "candidate":
-        return Candidate(request.place(options), words, limits, notes)
+        kind = Candidate if keeper is None else kept.KeptCandidate
+        return kind(request.place(options), words, limits, notes)
     if options["part"] == "primary":
         poolers, bytes_behind = int(options["poolers"]), int(options["max_lag_bytes"])
-        return Primary(request.place(options), words, limits, notes, str(options["candidate"]), poolers, bytes_behind)
+        own = (request.place(options), words, limits, notes, str(options["candidate"]), poolers, bytes_behind)
+        return Primary(*own) if keeper is None else kept.KeptPrimary(keeper, *own)
     way = Way(
         str(options["primary_address"]),
         str(options["candidate_address"]),

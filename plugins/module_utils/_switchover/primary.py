@@ -34,7 +34,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._switchover.words
     say,
 )
 
-STOPPING = "stopping"
+STOPPING, ASKING = "stopping", "asking"
 # Poolers look many times in a second whether it is off.
 _HEARD_SECONDS = 3.0
 _SETTLING_SECONDS = 60.0
@@ -65,9 +65,7 @@ class Primary:
         process = server.running(self.place)
         with server.session(process, self.words.of(WAITING)) as session:
             try:
-                self._assemble(session)
-                self._await_paused(session)
-                self._refuse_far(session)
+                self._gather(session)
                 self._mark()
             except Problem:
                 self._call_off(session)
@@ -75,6 +73,12 @@ class Primary:
             # From here on it takes a look at all members to say who is primary: the candidate may have heard it.
             session.fetch("SELECT pg_catalog.pg_create_restore_point(%s)", [self.words.restore_point])
         self._stop(process)
+
+    def _gather(self, session: Session) -> None:
+        """Everybody is there, and the clients wait."""
+        self._assemble(session)
+        self._await_paused(session)
+        self._refuse_far(session)
 
     def _assemble(self, session: Session) -> None:
         if session.fetch(_RECOVERING)[0]["recovering"]:
@@ -131,6 +135,9 @@ class Primary:
     def _call_off(self, session: Session) -> None:
         """Before anybody was stopped: it goes on as the primary that it is, and those who wait are told."""
         _unmark(self.place, self.notes, "called off before it stopped")
+        self._tell_off(session)
+
+    def _tell_off(self, session: Session) -> None:
         try:
             say(session, self.words.of(OFF))
             server.until(lambda: self.words.heard(session) == {self.words.of(OFF)}, Deadline(_HEARD_SECONDS))
@@ -173,8 +180,12 @@ def _unmark(place: Place, notes: Notebook, told: str) -> None:
 def settle(place: Place, notes: Notebook, primary_elsewhere: bool) -> str | None:
     """What a part left that ended on its way: it follows the new primary or is primary again; None for nothing."""
     note = notes.read()
-    if note is None or note.step != STOPPING:
+    if note is None or note.step not in (STOPPING, ASKING):
         return None
+    if note.step == ASKING:
+        # Patroni has seen to the server, whatever came of it.
+        notes.end("another member is primary" if primary_elsewhere else "Patroni left it the primary")
+        return "follow" if primary_elsewhere else "primary"
     recovering = _recovering(place)
     if primary_elsewhere:
         if recovering is False:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._patroni_api import PORT, Api, Keys
 
 _TOKEN = re.compile(r"[0-9a-f]{8,32}")
 
@@ -38,6 +39,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "pause_limit": {"type": "int", "default": 5},
     "stop_limit": {"type": "int", "default": 10},
     "promote_limit": {"type": "int", "default": 10},
+    "api_address": {"type": "str"},
+    "api_port": {"type": "int", "default": PORT},
+    "tls_directory": {"type": "path", "default": "/etc/ssl/postgres"},
 }
 # How much longer than the candidate a pooler waits: for the old primary to be started again.
 _WAY_BACK = 60.0
@@ -104,3 +108,11 @@ def token(options: Mapping[str, Any]) -> str:
             "token names one switchover for all of its parts: give 8 to 32 hexadecimal digits, the same to each."
         )
     return given
+
+
+def keeper(options: Mapping[str, Any], seconds: float) -> Api | None:
+    """Patroni of this host, where it is to be asked."""
+    if not options["api_address"]:
+        return None
+    keys = Keys.of_node(str(options["tls_directory"]))
+    return Api(str(options["api_address"]), keys, int(options["api_port"]), seconds)

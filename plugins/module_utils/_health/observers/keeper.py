@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._health.catalog import keeper as catalog
@@ -37,4 +37,6 @@ def ask_keeper(interview: Interview) -> None:
         seen.etcd_age_seconds,
     )
     interview.observed.add(catalog.KEEPER, [Seen(None, own)])
-    interview.observed.add(catalog.KEPT_MEMBERS, [Seen(None, catalog.KeptMember(**each)) for each in seen.members])
+    known = [field.name for field in fields(catalog.KeptMember)]
+    members = [catalog.KeptMember(**{name: each[name] for name in known}) for each in seen.members]
+    interview.observed.add(catalog.KEPT_MEMBERS, [Seen(None, each) for each in members])

@@ -68,6 +68,26 @@ def test_from_a_topology_to_a_switchover() -> None:
     }
 
 
+def test_from_a_topology_to_a_switchover_through_patroni() -> None:
+    kept = {"promoters": ["Patroni"]}
+    hosts = {
+        "a": {"pg_node": clusters.with_machine(clusters.primary("b"), **kept)},
+        "b": {"pg_node": clusters.with_machine(clusters.streaming(), **kept)},
+    }
+    cluster = SEEN(hosts, ["a", "b"])
+    decided = TOPOLOGY(cluster)
+    assert [each["code"] for each in SWITCHOVER(cluster, decided)["refusals"]] == ["promoter_runs"] * 2
+    # A task that was skipped, or could not look.
+    assert [each["code"] for each in SWITCHOVER(cluster, decided, patroni={"a": {"skipped": True}})["refusals"]] == [
+        "patroni_silent"
+    ]
+    told = {"leader": "a", "settings": {}, "members": [{"name": "b", "role": "replica", "state": "streaming"}]}
+    done = SWITCHOVER(cluster, decided, to="b", patroni={"a": {"patroni": told}})
+    assert [each["step"] for each in done["steps"]] == ["checkpoint", "ask", "verify"]
+    with pytest.raises(AnsibleFilterError, match="something else than a cluster"):
+        SWITCHOVER(cluster, decided, patroni=5)
+
+
 def test_from_a_topology_to_a_failover_in_the_words_of_a_command_line() -> None:
     hosts = {"a": {"pg_node": None}, "b": {"pg_node": clusters.standby()}}
     cluster = SEEN(hosts, ["a", "b"])

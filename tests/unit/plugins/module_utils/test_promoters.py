@@ -41,5 +41,6 @@ def test_each_is_named_once_and_who_ended_is_passed_over(tmp_path: Path) -> None
 
 
 def test_how_to_go_through_one_is_told_where_it_is_known() -> None:
-    assert through(["Patroni"]) == "go through it (patronictl -c /etc/patroni/config.yml switchover)"
+    assert "runbook.postgres.switchover" in through(["Patroni"])
+    assert through(["repmgrd"]) == "go through it (repmgr standby switchover)"
     assert through(["Pacemaker"]) == "go through it"

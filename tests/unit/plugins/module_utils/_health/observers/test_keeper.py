@@ -104,3 +104,12 @@ def test_where_etcd_is_silent_what_the_member_knows_is_told(monkeypatch: pytest.
 def test_certificates_that_are_not_there_are_a_sentence() -> None:
     with pytest.raises(Problem, match="cannot be read"):
         Api("192.0.2.11", Keys("/nowhere/ca.crt")).get("patroni")
+
+
+def test_tags_and_what_it_is_to_do_later_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    tagged = {"name": "b", "role": "replica", "state": "streaming", "tags": {"nofailover": True}}
+    later = {"at": "2030-01-01T03:00:00+00:00", "from": "a"}
+    seen = told(answers(monkeypatch, cluster={"members": [tagged, {"name": "c"}], "scheduled_switchover": later}))
+    assert [each["tags"] for each in seen.members] == [{"nofailover": True}, {}]
+    assert seen.scheduled_switchover == later
+    assert told(answers(monkeypatch)).scheduled_switchover is None
