@@ -87,6 +87,25 @@ def test_an_incremental_one_stands_on_it_and_a_full_one_serves_for_it(alone: Bac
     assert alone.info()["backup"][-1]["reference"] == [full]
 
 
+def test_a_promotion_is_no_damage_of_the_cluster(alone: Backups) -> None:
+    """The next one that stands on another warns of checksums, of files: it compares by them what it took by times."""
+    cluster = alone.primary
+    cluster.stop()
+    alone.repository.exec(["touch", f"{cluster.data_directory}/standby.signal"], user="postgres")
+    cluster.start()
+    cluster.promote()
+    # Only then does pg_control, which pgBackRest asks, know of the timeline.
+    cluster.psql("CHECKPOINT")
+    for kind in ("incr", "diff"):
+        done = backup(alone, kind=kind, max_age="0")
+        assert done.result.get("taken"), done.text
+        assert (done.result["id"], done.result["verified"]["level"]) == (ids(alone)[-1], "checksum")
+    assert alone.info()["backup"][-1]["archive"]["start"].startswith("00000002")
+    log = alone.repository.exec(["sh", "-c", f"cat /var/log/pgbackrest/{STANZA}-backup.log"]).stdout
+    assert "enabling delta checksum" in log
+    assert "did not match their checksums" not in str(state(alone))
+
+
 def test_what_is_past_its_retention_is_told_beforehand(alone: Backups) -> None:
     """Two full ones are kept, with what stands on them."""
     first = ids(alone)

@@ -51,6 +51,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._module import Mo
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest, warnings
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import clear_host
 
+# Of pages alone: checksums of files are warned of as well, as when a promotion has it compare files by them.
+_BROKEN = re.compile(r"invalid page checksums? found in file |page misalignment in file ")
+
 
 class Backups:
     """One stanza in one repository, and what is known of it."""
@@ -146,7 +149,7 @@ class Backups:
         self.done.append(step)
         found = re.search(r"new backup label = (\S+)", printed)
         self.taken = found[1] if found else self.look().entries[-1].id
-        broken = [each for each in warnings(printed) if "checksum" in each]
+        broken = [each for each in warnings(printed) if _BROKEN.match(each)]
         new = [each for each in self.look().entries if each.id == self.taken]
         self._judge(self.taken, broken, [problem for each in new for problem in each.problems])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import replace
@@ -189,6 +190,32 @@ def test_only_broken_pages_are_told_as_damage_of_the_cluster(monkeypatch: pytest
     assert "cannot be relied on: WAL segment 0001, which it needs, is not there; mend that" in sentence
     assert "the cluster is damaged" not in sentence
     assert not remembered
+
+
+@pytest.mark.parametrize(
+    ("warned", "broken"),
+    [
+        ("invalid page checksum found in file /srv/data/base/5/1259 at page 2", True),
+        ("invalid page checksums found in file /srv/data/base/5/1259 at pages 2-3, 7", True),
+        ("page misalignment in file /srv/data/base/5/1259: file size 8190 is not divisible by page size 8192", True),
+        (f"a timeline switch has occurred since the {FULL} backup, enabling delta checksum", False),
+        ("file 'pg_data/base/5/1259' has same timestamp (5) as prior but different size, enabling delta checksum", False),
+        ("file 'pg_data/base/5/1259' has timestamp (9) in the future, enabling delta checksum", False),
+        (f"resumed backup file {NEXT}/pg_data/a.zst did not have expected checksum {'a' * 40}. The file was", False),
+    ],
+)
+def test_only_checksums_of_pages_tell_of_the_cluster(
+    warned: str, *, broken: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """pgBackRest warns of checksums of files as well, as after each promotion."""
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(run.running, "told", lambda *_: contextlib.nullcontext())
+    backups = Judged(list(look(backup(NEXT, 1, first=2)).entries), [])
+    printed = f"P00   WARN: {warned}\n            NOTE: page checksums\nP00   INFO: new backup label = {NEXT}\n"
+    backups.pgbackrest = SimpleNamespace(watched=lambda *_, **__: printed)  # type: ignore[assignment]
+    with pytest.raises(Problem, match=re.escape(warned)) if broken else contextlib.nullcontext():
+        backups._take(Take("full", "full"))
+    assert (NEXT in backups.judged) == broken
 
 
 def test_age_0_takes_one_now() -> None:
