@@ -67,11 +67,13 @@ LONG_TESTS = {
         "test_a_night_without_a_backup_is_not_silent",
         "test_a_retention_of_one_is_kept_without_a_proof_as_well",
         "test_a_store_that_goes_away_is_told_and_leaves_no_backup",
+        "test_an_edited_manifest_whose_copy_stands_for_it_is_told",
         "test_damage_of_an_older_one_is_held_against_that_one",
         "test_damaged_wal_is_no_fault_of_a_later_backup",
         "test_the_archive_is_listed_once_and_its_silence_is_no_failure",
         "test_two_at_once_are_one",
         "test_what_goes_for_a_differential_one_is_told_beforehand",
+        "test_what_was_done_to_files_of_the_repository_is_found",
     ),
     "test_backup_role": (
         "test_after_a_restart_of_the_host_the_heartbeat_goes_on",

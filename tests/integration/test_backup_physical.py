@@ -100,7 +100,8 @@ def test_a_promotion_is_no_damage_of_the_cluster(alone: Backups) -> None:
         done = backup(alone, kind=kind, max_age="0")
         assert done.result.get("taken"), done.text
         assert (done.result["id"], done.result["verified"]["level"]) == (ids(alone)[-1], "checksum")
-    assert alone.info()["backup"][-1]["archive"]["start"].startswith("00000002")
+    [before, *_, last] = [each["archive"]["start"][:8] for each in alone.info()["backup"]]
+    assert before < last
     log = alone.repository.exec(["sh", "-c", f"cat /var/log/pgbackrest/{STANZA}-backup.log"]).stdout
     assert "enabling delta checksum" in log
     assert "did not match their checksums" not in str(state(alone))
@@ -200,6 +201,60 @@ def test_a_bit_that_flipped_in_the_repository_is_found(alone: Backups) -> None:
     alone.repository.exec(["rm", "-rf", f"{PLACE}/{label}"])
     done = backup(alone, max_age="0", kind="full")
     assert not done.result.get("failed"), done.text
+
+
+def cut(alone: Backups, place: str) -> str:
+    path = alone.repository.exec(["sh", "-c", f"find {place}/pg_data/base -name '*.zst' -size +300c | head -1"])
+    alone.repository.exec(["truncate", "-s", "200", path.stdout.strip()])
+    return path.stdout.strip().removeprefix(f"{PLACE}/")
+
+
+def lose(alone: Backups, place: str) -> str:
+    path = alone.repository.exec(["sh", "-c", f"find {place}/pg_data/base -name '*.zst' | head -1"]).stdout.strip()
+    alone.repository.exec(["rm", path])
+    return path.removeprefix(f"{PLACE}/")
+
+
+def edit(alone: Backups, place: str, names: str = "backup.manifest backup.manifest.copy") -> str:
+    write = f"for name in {names}; do printf XX | dd of={place}/$name bs=1 seek=100 conv=notrunc status=none; done"
+    alone.repository.exec(["sh", "-c", write])
+    return "Its manifest is missing or cannot be read"
+
+
+def lose_manifests(alone: Backups, place: str) -> str:
+    alone.repository.exec(["sh", "-c", f"rm {place}/backup.manifest*"])
+    return "Its manifest is missing or cannot be read"
+
+
+@pytest.mark.parametrize("harm", [cut, lose, edit, lose_manifests])
+def test_what_was_done_to_files_of_the_repository_is_found(alone: Backups, harm: Callable[[Backups, str], str]) -> None:
+    """pgBackRest calls a repository good that lacks the manifests of a backup."""
+    label = backup(alone, max_age="0", verify="none").result["id"]
+    newest = backup(alone, kind="diff", max_age="0", verify="none").result["id"]
+    alone.repository.exec(["cp", "-rp", f"{PLACE}/{label}", "/tmp/unharmed"])
+    said = harm(alone, f"{PLACE}/{label}")
+    ended = backup(alone, kind="full", max_age="1 hour")
+    assert f"did not stand the proof (checksum): backup {label}" in ended.failure
+    assert said in ended.failure
+    assert (ended.result["taken"], ended.result["verified"], ended.result["removed"]) == (False, None, [])
+    assert label in " ".join(state(alone)["problems"])
+    # Nor does what stands on it count, and nothing new is stacked on it.
+    seen = backup(alone, check=True, kind="diff").result
+    assert seen["id"] not in (label, newest)
+    alone.repository.exec(["sh", "-c", f"rm -rf {PLACE}/{label} && mv /tmp/unharmed {PLACE}/{label}"])
+    assert not backup(alone, max_age="0").result.get("failed")
+
+
+def test_an_edited_manifest_whose_copy_stands_for_it_is_told(alone: Backups) -> None:
+    """The backup can be restored, and will not be when the same befalls the copy."""
+    label = backup(alone, max_age="0", verify="none").result["id"]
+    edit(alone, f"{PLACE}/{label}", "backup.manifest")
+    ended = backup(alone)
+    assert f"the backup that is wanted stood the proof: backup {label}: Its backup.manifest is missing" in ended.failure
+    assert "backup.manifest.copy stands for it" in ended.failure
+    assert ended.result["verified"]["level"] == "checksum"
+    alone.repository.exec(["cp", "-p", f"{PLACE}/{label}/backup.manifest.copy", f"{PLACE}/{label}/backup.manifest"])
+    assert not backup(alone, max_age="0").result.get("failed")
 
 
 def test_damage_of_an_older_one_is_held_against_that_one(alone: Backups) -> None:

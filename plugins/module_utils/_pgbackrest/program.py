@@ -44,7 +44,7 @@ _NEXT = {
     101: "look whether that service is up and takes the key",
 }
 _DETAIL = re.compile(rb"P\d+ DETAIL: ")
-_LEVEL = re.compile(r"^(?:P\d\d +)?(ERROR|WARN|INFO|ASSERT|HINT): +(?:\[(\d{3})\]: )?(.*)$")
+_LEVEL = re.compile(r"^(?:P\d\d +)?(ERROR|WARN|INFO|ASSERT|HINT|DETAIL): +(?:\[(\d{3})\]: )?(.*)$")
 
 
 class PgBackRestFailed(Problem):
@@ -122,13 +122,18 @@ def _printed(argv: Sequence[str], seconds: float, progress: Progress | None = No
             if error.code is None:
                 raise PgBackRestFailed(error.sentence, None, text) from error
             raise PgBackRestFailed(failure(command, error.code, text or error.words), error.code, text) from error
-        return _without_details(printed)
+        # A line for each file of a large cluster is no text to be kept in memory.
+        return _without_details(printed) if progress else _whole(printed)
 
 
 def _without_details(printed: IO[bytes]) -> str:
-    """A line for each file of a large cluster is no text to be kept in memory."""
     printed.seek(0)
     return b"".join(line for line in printed if not _DETAIL.match(line)).decode(errors="replace")
+
+
+def _whole(printed: IO[bytes]) -> str:
+    printed.seek(0)
+    return printed.read().decode(errors="replace")
 
 
 def failure(command: str, code: int, printed: str) -> str:

@@ -93,7 +93,7 @@ class Backups:
         """A backup of hours has others verify beside it: what they wrote down since stays, unless we know it better."""
         with alone(f"backup-{self.wish.stanza}", self.wish.timeout):
             self.remembered = {**state.load(self.wish.stanza, self.wish.repository), **self.judged}
-            if self.damage is None or self.damage.unnamed:
+            if self.damage is None or not self.damage.proof:
                 self.wal.damaged = state.damaged_wal(self.wish.stanza, self.wish.repository)
             found = self.look()
             state.save(found, self.remembered, _now())
@@ -171,10 +171,10 @@ class Backups:
 
     def _verify(self, step: Verify, label: str) -> None:
         """What is found in others is theirs: this one is judged by what it needs, and retention goes on with that."""
-        self.damage = verify(self.pgbackrest, self.wish)
+        self.damage = verify(self.pgbackrest, self.wish, label).of({each.id for each in self.look().entries})
         for name, sentence in self.damage.backups.items():
             self.judge(name, Remembered(None, (sentence,)))
-        if self.damage.unnamed is None:
+        if self.damage.proof:
             self.wal.damaged = self.damage.wal
         found = [each.problems for each in self.look().entries if each.id == label]
         if found != [()]:
@@ -184,7 +184,7 @@ class Backups:
                 f"{problem.rstrip('.')}; take a new full backup, and look at the disk that the repository is on; "
                 "nothing was removed."
             )
-        if self.damage.unnamed is None:
+        if self.damage.proof:
             known = self.remembered.get(label, Remembered())
             self.judge(label, replace(known, verified=Verified(step.level, _now())))
             self.done.append(step)
@@ -193,7 +193,12 @@ class Backups:
         """Told when all is done that does not stand on it."""
         if self.damage is None or not self.damage.words:
             return
-        proven = "no backup was proven" if self.damage.unnamed else "the backup that is wanted stood the proof"
+        if not self.damage.found:
+            raise Problem(
+                f"{self.wish.title.capitalize()} was not proven: {self.damage.words}; look at what pgbackrest "
+                f"--stanza={self.wish.stanza} {self.repository} --output=text --verbose verify says as postgres."
+            )
+        proven = "the backup that is wanted stood the proof" if self.damage.proof else "no backup was proven"
         going = min(self.damage.backups, default=None)
         removed = (
             f", and have {going} removed, with what stands on it, by pgbackrest --stanza={self.wish.stanza} "

@@ -199,7 +199,7 @@ def test_only_broken_pages_are_told_as_damage_of_the_cluster(monkeypatch: pytest
         ("invalid page checksums found in file /srv/data/base/5/1259 at pages 2-3, 7", True),
         ("page misalignment in file /srv/data/base/5/1259: file size 8190 is not divisible by page size 8192", True),
         (f"a timeline switch has occurred since the {FULL} backup, enabling delta checksum", False),
-        ("file 'pg_data/base/5/1259' has same timestamp (5) as prior but different size, enabling delta checksum", False),
+        ("file 'pg_data/base/5/1259' has same timestamp as prior but different size, enabling delta checksum", False),
         ("file 'pg_data/base/5/1259' has timestamp (9) in the future, enabling delta checksum", False),
         (f"resumed backup file {NEXT}/pg_data/a.zst did not have expected checksum {'a' * 40}. The file was", False),
     ],
@@ -397,6 +397,8 @@ def test_what_others_found_out_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch
         (Damage({FULL: "It is torn."}), True, f"stood the proof: backup {FULL}: It is torn; .* --set={FULL} expire"),
         (Damage({}, frozenset([TORN])), True, f"stood the proof: WAL segment {TORN} is damaged; look at the disk"),
         (Damage(unnamed="something is torn."), False, "no backup was proven: something is torn; look at the disk"),
+        (Damage(unproven="nothing was said"), False, "in repository 1 was not proven: nothing was said; look at what"),
+        (Damage({FULL: "It is torn."}, unproven="nothing was said"), False, "no backup was proven: .*nothing was"),
     ],
 )
 def test_damage_elsewhere_does_not_condemn_the_new_one(
@@ -493,27 +495,76 @@ P00   INFO: stanza: ledger
 """
 
 
+def called(label: str, status: str, checked: int, valid: int) -> str:
+    return f"backup: {label}, status: {status}, total files checked: {checked}, total valid files: {valid}\n"
+
+
+GOOD = called(NEXT, "valid", 961, 961)
+
+
 def test_a_proof_that_ends_well_and_found_damage_is_a_failure() -> None:
-    found = damage(PRINTED)
+    found = damage(PRINTED, NEXT)
     assert found.backups == {
         FULL: "1 of 961 files are damaged or missing: 20300101-000000F/pg_data/global/pg_control.zst."
     }
-    assert (found.wal, found.unnamed) == (frozenset([TORN]), None)
+    assert (found.wal, found.proof) == (frozenset([TORN]), True)
     assert found.words == (
         f"backup {FULL}: 1 of 961 files are damaged or missing: 20300101-000000F/pg_data/global/pg_control.zst; "
         f"WAL segment {TORN} is damaged"
     )
-    assert damage("P00   INFO: verify command end: completed successfully") == Damage()
-    assert "did not name" in damage("status: error").words
+    assert damage(f"status: ok\n{GOOD}", NEXT) == Damage()
+    assert "did not name" in damage(f"status: error\n{GOOD}", NEXT).words
     # What cannot be unpacked is named in another way.
     broken = f"P01   INFO: invalid result {WAL}: [29] raised from local-1 protocol: zst error: [-20] Data corruption\n"
-    assert damage(f"{broken}   [FormatError] on retry after 0ms\nstatus: error") == Damage({}, frozenset([TORN]))
+    printed = f"{broken}   [FormatError] on retry after 0ms\nstatus: error\n{GOOD}"
+    assert damage(printed, NEXT) == Damage({}, frozenset([TORN]))
     # It went while it was looked at.
-    assert damage(f"file missing '{WAL}'\nstatus: error\narchiveId: 15-1, total WAL checked: 4") == Damage()
-    torn = f"status: error\nbackup: {FULL}, status: invalid, total files checked: 0, total valid files: 0\n"
-    assert damage(torn).backups == {FULL: "Its manifest cannot be read."}
-    running = f"status: error\nbackup: {FULL}, status: in-progress, total files checked: 0, total valid files: 0\n"
-    assert damage(running).backups == {}
+    printed = f"file missing '{WAL}'\nstatus: error\narchiveId: 15-1, total WAL checked: 4\n{GOOD}"
+    assert damage(printed, NEXT) == Damage()
+
+
+@pytest.mark.parametrize("status", ["invalid", "manifest missing"])
+def test_a_backup_without_a_manifest_is_damaged_whatever_is_said_of_the_whole(status: str) -> None:
+    """pgBackRest calls a repository good that lacks both manifests of a backup."""
+    for whole in ("ok", "error"):
+        printed = f"status: {whole}\n{called(FULL, status, 0, 0)}{GOOD}"
+        for label in (FULL, NEXT):
+            found = damage(printed, label)
+            assert found == Damage({FULL: "Its manifest is missing or cannot be read."})
+            assert found.of({NEXT}) == Damage()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (f"P00 DETAIL: {FULL}/backup.manifest is missing or unusable, using copy", ".copy stands for it"),
+        (f"P00 DETAIL: backup '{FULL}' manifest.copy does not match manifest", ".copy differ"),
+    ],
+)
+def test_one_manifest_of_two_that_is_lost_is_named_and_condemns_no_backup(line: str, said: str) -> None:
+    whole = GOOD.replace(NEXT, FULL)
+    found = damage(f"{line}\nstatus: ok\n{whole}", FULL)
+    assert (found.proof, found.backups, found.found) == (True, {}, True)
+    assert f"backup {FULL}: Its backup.manifest" in found.words
+    assert said in found.words
+    assert found.of({NEXT}) == Damage()
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("", f"says nothing of backup {FULL}"),
+        ("P00   INFO: verify command end: completed successfully\n", f"says nothing of backup {FULL}"),
+        (f"status: ok\n{GOOD}", f"says nothing of backup {FULL}"),
+        (called(FULL, "in-progress", 0, 0), f"calls backup {FULL} in-progress with 0 of 0 files valid"),
+        (called(FULL, "valid", 0, 0), f"calls backup {FULL} valid with 0 of 0 files valid"),
+        (called(FULL, "valid", 9, 8), f"calls backup {FULL} valid with 8 of 9 files valid"),
+    ],
+)
+def test_what_is_not_called_good_is_not_proven(printed: str, said: str) -> None:
+    found = damage(printed, FULL)
+    assert (found.proof, found.found, found.backups) == (False, False, {})
+    assert found.words == f"pgBackRest {said}"
 
 
 def test_damaged_wal_is_held_against_what_needs_it() -> None:
