@@ -14,7 +14,7 @@ from typing import Any, Callable
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import manifest as manifests
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Copy
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import plan as steps
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import steps
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import tell
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import Prover
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Wanted

@@ -9,109 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Union
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Series, Verified, written
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Offsite, Wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import (
+    NEW,
+    Clear,
+    ClearFar,
+    Forget,
+    Remove,
+    RemoveFar,
+    Send,
+    Step,
+    Take,
+    Verify,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention, leaving, spared
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.words import age_words, size_words
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
-
-# What stands for the backup that is still to be taken.
-NEW = "(new)"
-
-
-@dataclass(frozen=True)
-class Clear:
-    """What a killed run left here."""
-
-    name: str
-
-    @property
-    def sentence(self) -> str:
-        return f"remove {self.name}, which an interrupted run left"
-
-
-@dataclass(frozen=True)
-class Take:
-    title: str
-    level: str
-
-    @property
-    def sentence(self) -> str:
-        return f"back up {self.title}"
-
-
-@dataclass(frozen=True)
-class Verify:
-    id: str
-    level: str
-
-    @property
-    def sentence(self) -> str:
-        return f"verify backup {self.id} by {self.level}"
-
-
-@dataclass(frozen=True)
-class Send:
-    id: str
-    remote: str
-
-    @property
-    def sentence(self) -> str:
-        return f"copy backup {self.id} to {self.remote}"
-
-
-@dataclass(frozen=True)
-class Forget:
-    """Somebody removed the copy, or a rule of the store did."""
-
-    id: str
-    remote: str
-
-    @property
-    def sentence(self) -> str:
-        return f"note that {self.remote} has no copy of backup {self.id} any more"
-
-
-@dataclass(frozen=True)
-class Remove:
-    id: str
-    why: str
-
-    @property
-    def sentence(self) -> str:
-        return f"remove backup {self.id}, {self.why}"
-
-
-@dataclass(frozen=True)
-class ClearFar:
-    """At the far end it bears a mark."""
-
-    id: str
-    remote: str
-
-    @property
-    def sentence(self) -> str:
-        return f"remove what is left of backup {self.id} from {self.remote}, where a removal was interrupted"
-
-
-@dataclass(frozen=True)
-class RemoveFar:
-    id: str
-    remote: str
-    why: str
-    # Something that is there already stands for it, so that it goes also where nothing new arrives.
-    anyway: bool = True
-
-    @property
-    def sentence(self) -> str:
-        return f"remove backup {self.id} from {self.remote}, {self.why}"
-
-
-Step = Union[Clear, Take, Verify, Send, Forget, Remove, ClearFar, RemoveFar]
-# What is wrong at the far end keeps nothing from being done here.
-FAR_STEPS = (Send, ClearFar, RemoveFar)
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.a
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import copies
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import Found, read_found
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import (
-    Seen,
-    Take,
-    Verify,
-    plan_backup,
-)
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import Seen, plan_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import Prover
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.reach import (
     parameters,
@@ -35,6 +30,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
     session_to,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Wanted, wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import Take, Verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.take import Taking
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import (
     find_tools,

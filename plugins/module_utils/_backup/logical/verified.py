@@ -16,7 +16,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup import pl
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import moment
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import system_identifier
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import Verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import Prover
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.reach import (
     parameters,
@@ -24,6 +23,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
     session_to,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import Verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import find_tools, let_in
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import ALL, DATA
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.options import read_max_age

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import apply
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import (
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import (
     ClearFar,
     Remove,
     RemoveFar,

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import RemoveFar, Seen, plan_backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import Seen, plan_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Offsite, Wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import RemoveFar
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention
 from tests.unit.plugins.module_utils._backup.entries import NOW, SERIES, entry
 
