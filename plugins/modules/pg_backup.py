@@ -19,7 +19,8 @@ description:
     the cluster come along. A backup is a directory below O(destination). Beside the dump it holds a manifest with a
     sha256 of each file, and what a restore needs to know of the database.
   - A backup gets its name last. Everything was written, read back and flushed to the disk by then, and a run that
-    was killed, failed or ran out of room leaves nothing that looks like one. The next run clears away what it left.
+    was killed, failed or ran out of room leaves nothing that looks like one. The next run clears away what it left,
+    a database that was restored for a verification included.
   - A manifest carries a hash of itself. A file that was altered, cut short or lost, and a manifest that was edited,
     are each found and named when the backup is verified.
   - The last backup without a problem, and the last one of them that was verified, are never removed.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lab.waiting import wait_until
 from tests.integration import inside
 from tests.integration.backups import DATABASE, FAR, PLACE, Backups, levels
 
@@ -277,3 +278,22 @@ def test_the_health_report_knows_how_old_it_is_and_misses_it(kept: Backups) -> N
     broken = findings()
     assert f"backup_age_seconds {DATABASE}" in broken
     assert "does not hold what was written" in broken[f"backup_problems {DATABASE}"]
+
+
+def test_a_database_that_a_killed_proof_left_goes_with_any_run(kept: Backups) -> None:
+    """Whatever that one verifies by, and also where nothing else is due."""
+    place = inside.Interrupt(("._backup.logical.scratch:_restore",))
+    count = "SELECT count(*) FROM pg_database WHERE datname LIKE 'runbook_verify_%'"
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'runbook_verify_%'"
+    young = {"verify": "none", "max_age": "1 hour"}
+    for wish in ({"verify": "checksum"}, young, {"state": "verified", "verify": "restore"}):
+        assert kept.take(verify="restore", die=place).killed
+        wait_until("its sessions are gone", lambda: kept.server.value(sessions) == 0)
+        assert kept.server.value(count) == 1
+        foreseen = kept.taken(check=True, **wish)
+        assert kept.server.value(count) == 1
+        done = kept.taken(**wish)
+        assert (foreseen["steps"], foreseen["changed"]) == (done["steps"], True)
+        assert "drop database runbook_verify_" in str(done["steps"])
+        assert ["runbook_verify_" in done["diff"][when] for when in ("before", "after")] == [True, False]
+        assert kept.server.value(count) == 0

@@ -45,6 +45,7 @@ class Apply:
     def carry_out(self, plan: Plan) -> None:
         ways: Mapping[type, Callable[[Any], None]] = {
             steps.Clear: self._clear,
+            steps.Drop: self._drop,
             steps.Take: self._take,
             steps.Verify: self._verify,
             steps.Send: self._send,
@@ -77,6 +78,9 @@ class Apply:
 
     def _clear(self, _step: steps.Clear) -> None:
         place.clear(self.wanted.destination, self.readable)
+
+    def _drop(self, step: steps.Drop) -> None:
+        self.prover.clear(step.name)
 
     def _take(self, step: steps.Take) -> None:
         self.taken = self.taking.take(self.session)

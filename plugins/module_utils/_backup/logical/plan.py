@@ -16,6 +16,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.s
     NEW,
     Clear,
     ClearFar,
+    Drop,
     Forget,
     Remove,
     RemoveFar,
@@ -42,12 +43,14 @@ class Seen:
     broken: Sequence[str] = ()
     # Why nobody knows what the far end has; what there is to do here does not wait for it.
     unlisted: str | None = None
+    # Databases that proofs left on the server.
+    scratch: Sequence[str] = ()
 
 
 def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
     """The plan, and the backup that meets the wish when it is carried out."""
     offsite = wanted.offsite if seen.unlisted is None else None
-    steps: list[Step] = [Clear(name) for name in seen.left]
+    steps: list[Step] = [*map(Clear, seen.left), *map(Drop, seen.scratch)]
     chosen, warnings = _chosen(wanted, seen.here, now)
     warnings += list(seen.broken)
     if chosen is None:
@@ -76,7 +79,7 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
         at = f" at {offsite.remote}"
         before += [*(name + at for name in seen.left_far), *(each.id + at for each in seen.far)]
         after += [each.id + at for each in far if (RemoveFar, each.id) not in gone]
-    return Plan(tuple(steps), tuple(warnings), (), [*seen.left, *before], after), entry.id
+    return Plan(tuple(steps), tuple(warnings), (), [*seen.left, *seen.scratch, *before], after), entry.id
 
 
 def _missing(wanted: Wanted, entry: Entry, seen: Seen, policy: Retention, now: datetime) -> list[Entry]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry imp
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import tell_all
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import Conninfo, by_restore
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import Conninfo, by_restore, drop
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import VERIFICATION, of_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import read_state, write_state
@@ -86,11 +86,20 @@ class Prover:
                 self.seconds,
             )
 
-    def refuse_too_full(self, size: int, content: str) -> None:
-        """A server that is filled by a proof is down, and what it was to prove is not worth that."""
+    def clear(self, name: str) -> None:
+        """A database that a killed proof left."""
+        if self.server is not None:
+            drop(self.server.session, self.server.connect, name)
+
+    def refuse_too_full(self, size: int, content: str, freed: int = 0) -> None:
+        """A server that is filled by a proof is down, and what it was to prove is not worth that.
+
+        `freed` is what goes before.
+        """
         if self.server is None:
             return
         there = room.seen(self.server.session, self.server.host)
+        there = there and replace(there, free=there.free + freed)
         lack = room.lack(size, content, there)
         if lack is not None:
             raise Refused(f"{lack}: make room, verify it by list, or by restore on another server (state: verified).")

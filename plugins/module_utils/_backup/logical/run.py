@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import grp
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -30,6 +30,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
     session_to,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Wanted, wanted
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import left_databases
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import Take, Verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.take import Taking
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import (
@@ -65,10 +66,11 @@ def backed_up(module: Module) -> None:
         preflight.refuse_to_restore_on_a_standby(wish, found)
         way = Way(tools, conninfo(parameters(module, wish.database)), environment)
         prover = Prover(way, wish.identity, float(wish.timeout), server(module, session))
-        _refuse_too_full(wish, found, prover)
+        scratch = left_databases(session)
+        _refuse_too_full(wish, found, prover, scratch)
         with _destination(module, wish, owner):
             repository = Repository(wish.destination)
-            seen = _seen(repository, wish, found, module.check_mode)
+            seen = replace(_seen(repository, wish, found, module.check_mode), scratch=tuple(scratch))
             plan, chosen = plan_backup(wish, seen, datetime.now(timezone.utc))
             number = repository.next_number(wish.database, seen.far)
             taking = Taking(wish, found, packed, way, number, owner)
@@ -167,14 +169,14 @@ def _seen(repository: Repository, wish: Wanted, found: Found, check_mode: bool) 
     return Seen(series, here, far, left, left_far, broken, unlisted)
 
 
-def _refuse_too_full(wish: Wanted, found: Found, prover: Prover) -> None:
+def _refuse_too_full(wish: Wanted, found: Found, prover: Prover, scratch: Mapping[str, int]) -> None:
     """Only where one is due, which the lock may yet change: what is refused is refused before anything is made."""
     seen = _seen(Repository(wish.destination), replace(wish, offsite=None), found, check_mode=True)
     plan = plan_backup(replace(wish, offsite=None), seen, datetime.now(timezone.utc))[0]
     if any(isinstance(step, Take) for step in plan.changes):
         preflight.refuse_too_full(wish, preflight.needed_bytes(wish, found, seen.here))
     if any(isinstance(step, (Take, Verify)) and step.level == "restore" for step in plan.changes):
-        prover.refuse_too_full(found.origin.bytes, wish.content)
+        prover.refuse_too_full(found.origin.bytes, wish.content, sum(scratch.values()))
 
 
 @contextlib.contextmanager

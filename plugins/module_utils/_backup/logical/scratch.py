@@ -36,9 +36,10 @@ PREFIX = "runbook_verify_"
 
 # Whoever verifies calls itself after its database, so that one is known for a leftover by that nobody does.
 LEFT = """
-SELECT datname::text AS name FROM pg_database d
- WHERE datname ~ ('^' || %(prefix)s || '[0-9a-f]{12}$') AND pg_has_role(datdba, 'USAGE')
+SELECT datname::text AS name, pg_database_size(oid)::bigint AS bytes FROM pg_database d
+ WHERE datname ~ ('^' || %(prefix)s || '[0-9a-f]{12}$') AND NOT pg_is_in_recovery() AND pg_has_role(datdba, 'USAGE')
    AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = d.datname OR a.datname = d.datname)
+ ORDER BY datname
 """
 NAMED = "SELECT set_config('application_name', %(name)s, false)"
 MISSING = """
@@ -81,15 +82,13 @@ def by_restore(
 
 @contextlib.contextmanager
 def _scratch(session: Session, connect: Connect, origin: Origin) -> Iterator[str]:
-    for row in session.fetch(LEFT, {"prefix": PREFIX}):
-        _drop(session, connect, row["name"])
     name = f"{PREFIX}{secrets.token_hex(6)}"
     session.fetch(NAMED, {"name": name})
     _create(session, name, origin)
     try:
         yield name
     finally:
-        _drop(session, connect, name)
+        drop(session, connect, name)
 
 
 def _create(session: Session, name: str, origin: Origin) -> None:
@@ -119,7 +118,12 @@ def _created(name: str, origin: Origin, major: int) -> object:
     )
 
 
-def _drop(session: Session, connect: Connect, name: str) -> None:
+def left_databases(session: Session) -> dict[str, int]:
+    """What killed proofs left and this role may drop, by name, with its size."""
+    return {row["name"]: int(row["bytes"]) for row in session.fetch(LEFT, {"prefix": PREFIX})}
+
+
+def drop(session: Session, connect: Connect, name: str) -> None:
     forget(session, connect, name)
     session.fetch(compose("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=identifier(name)))
 

@@ -25,6 +25,17 @@ class Clear:
 
 
 @dataclass(frozen=True)
+class Drop:
+    """What a killed proof left on the server."""
+
+    name: str
+
+    @property
+    def sentence(self) -> str:
+        return f"drop database {self.name}, which an interrupted verification left"
+
+
+@dataclass(frozen=True)
 class Take:
     title: str
     level: str
@@ -101,6 +112,6 @@ class RemoveFar:
         return f"remove backup {self.id} from {self.remote}, {self.why}"
 
 
-Step = Union[Clear, Take, Verify, Send, Forget, Remove, ClearFar, RemoveFar]
+Step = Union[Clear, Drop, Take, Verify, Send, Forget, Remove, ClearFar, RemoveFar]
 # What is wrong at the far end keeps nothing from being done here.
 FAR_STEPS = (Send, ClearFar, RemoveFar)

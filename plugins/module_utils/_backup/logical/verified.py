@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
     session_to,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.run import readable_of
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import Verify
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import left_databases
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import Drop, Verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import find_tools, let_in
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import ALL, DATA
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.options import read_max_age
@@ -55,8 +56,8 @@ def verified(module: Module) -> None:
     _refuse_what_cannot_be(wish, backup)
     plan = _plan(wish, backup, datetime.now(timezone.utc))
     warnings: list[str] = []
-    if plan.changed and not module.check_mode:
-        warnings = _prove(module, wish, backup)
+    if plan.changed:
+        plan, warnings = _prove(module, wish, backup, plan)
         backup = Repository(wish.destination).find(backup.id)
     entry = backup.entry()
     told = entry.told()
@@ -129,18 +130,23 @@ def _plan(wish: Wish, backup: Backup, now: datetime) -> Plan:
     return Plan((Verify(backup.id, wish.level),), before=[before], after=[f"verified by {wish.level} now"])
 
 
-def _prove(module: Module, wish: Wish, backup: Backup) -> list[str]:
-    """What is odd."""
+def _prove(module: Module, wish: Wish, backup: Backup, plan: Plan) -> tuple[Plan, list[str]]:
+    """With what the server has to have done for it as well, and what is odd."""
     database = backup.manifest.origin.database
     with contextlib.ExitStack() as held:
-        held.enter_context(place.alone(wish.destination, readable_of(database), f"database {database}"))
         environment = held.enter_context(let_in(module.params["login_password"]))
         login = module.params["login_db"]
-        target, major = None, backup.manifest.origin.major
+        target, major, there = None, backup.manifest.origin.major, {}
         if wish.level == "restore":
             session = held.enter_context(session_to(module, login))
             target, major = server(module, session), max(major, session.major)
+            there = left_databases(session)
         way = Way(find_tools(major), conninfo(parameters(module, login)), environment)
         prover = Prover(way, wish.identity, float(wish.timeout), target)
-        prover.prove(backup, wish.level)
-        return prover.warnings
+        plan = replace(plan, changes=(*map(Drop, there), *plan.changes), before=[*there, *plan.before])
+        if not module.check_mode:
+            held.enter_context(place.alone(wish.destination, readable_of(database), f"database {database}"))
+            for name in there:
+                prover.clear(name)
+            prover.prove(backup, wish.level)
+        return plan, prover.warnings

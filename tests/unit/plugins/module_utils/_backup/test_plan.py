@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import Seen, plan_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Offsite, Wanted
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import RemoveFar
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import Drop, RemoveFar
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention
 from tests.unit.plugins.module_utils._backup.entries import NOW, SERIES, entry
 
@@ -186,3 +186,12 @@ def test_the_diff_shows_what_stays_beside_what_goes() -> None:
         "(new) at vault:pg",
         "b2 at vault:pg",
     ]
+
+
+def test_databases_that_proofs_left_go_first_and_are_told() -> None:
+    """Also where no backup is due: nobody looks for them in production."""
+    left = ("runbook_verify_0123456789ab",)
+    for here in ([], [entry(1, days=0.5)]):
+        plan = plan_backup(WANTED, Seen(SERIES, here, scratch=left), NOW)[0]
+        assert plan.changes[0] == Drop(*left)
+        assert (left[0] in plan.before, left[0] in plan.after) == (True, False)
