@@ -226,6 +226,25 @@ def test_a_wrong_key_is_nothing_against_a_backup(kept: Backups, form: str) -> No
     assert levels(kept.taken(**wish, verify="restore", identity=identity)) == "restore"
 
 
+def test_one_that_is_taken_and_not_proven_is_told_as_that(kept: Backups) -> None:
+    """By a key that is not one of its recipients', so that nothing is held against it."""
+    public, identity = kept.keys
+    kept.node.exec(["rm", "-f", "/tmp/wrong-identity"])
+    kept.node.exec(["age-keygen", "-o", "/tmp/wrong-identity"], user="postgres")
+    before = kept.taken()["id"]
+    wish: dict[str, Any] = {"recipients": [public], "verify": "restore", "retention": {"count": 1}}
+    ended = kept.take(**wish, identity="/tmp/wrong-identity")
+    [new] = set(kept.visible()) - {before}
+    assert f"Backup {new} was taken, and is not verified by restore: Backup {new} is not opened by" in ended.failure
+    told = ended.result
+    assert (told["changed"], told["taken"], told["id"], levels(told)) == (True, True, new, "checksum")
+    assert (told["steps"], told["removed"]) == (kept.taken(check=True)["steps"], [])
+    assert "diff" not in told
+    # Nothing goes for it, and with the right key it is proven and not taken once more.
+    done = kept.taken(**wish, max_age="1 hour", identity=identity)
+    assert (done["taken"], done["id"], levels(done), kept.visible()) == (False, new, "restore", [new])
+
+
 def test_damage_is_named_and_counts_as_none(kept: Backups) -> None:
     done = kept.taken(compression={"method": "none"})
     kept.altered(f"{done['path']}/dump.pgdump", "data[len(data) // 2] ^= 1")

@@ -22,6 +22,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.t
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, open_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import read_state, write_state
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session
 from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite import (
     NotOffsite,
@@ -82,13 +83,18 @@ class Apply:
     def _drop(self, step: steps.Drop) -> None:
         self.prover.clear(step.name)
 
-    def _take(self, step: steps.Take) -> None:
+    def _take(self, _step: steps.Take) -> None:
         self.taken = self.taking.take(self.session)
-        if step.level == "restore":
-            self.prover.prove(self.backup(steps.NEW), "restore")
 
     def _verify(self, step: steps.Verify) -> None:
-        self.prover.prove(self.backup(step.id), step.level)
+        backup = self.backup(step.id)
+        try:
+            self.prover.prove(backup, step.level)
+        except Problem as error:
+            if step.id != steps.NEW:
+                raise
+            sentence = error.sentence.rstrip(".")
+            raise Problem(f"Backup {backup.id} was taken, and is not verified by {step.level}: {sentence}.") from error
 
     def _send(self, step: steps.Send) -> None:
         backup = self.backup(step.id)

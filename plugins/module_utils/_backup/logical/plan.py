@@ -56,6 +56,8 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
     if chosen is None:
         entry = _expected(wanted, seen, now)
         steps.append(Take(wanted.title, wanted.verify))
+        if wanted.verify == "restore":
+            steps.append(Verify(NEW, wanted.verify))
     else:
         entry = chosen
         if not chosen.at_least(wanted.verify):

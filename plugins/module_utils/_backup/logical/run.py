@@ -31,7 +31,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Wanted, wanted
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import left_databases
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import Take, Verify
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import NEW, Take, Verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.take import Taking
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import (
     find_tools,
@@ -97,7 +97,10 @@ def _carry_out(module: Module, plan: Plan, chosen: str, apply: Apply) -> None:
             apply.carry_out(plan)
     except Problem:
         done = replace(plan, changes=tuple(apply.done))
-        module.report(**_result(done, None, apply))
+        told = _result(done, None if apply.taken is None else NEW, apply)
+        # It would show all that was to be.
+        told.pop("diff", None)
+        module.report(**told)
         raise
     if apply.undone:
         plan = replace(plan, changes=tuple(apply.done))

@@ -52,7 +52,8 @@ class Verify:
 
     @property
     def sentence(self) -> str:
-        return f"verify backup {self.id} by {self.level}"
+        which = "the new backup" if self.id == NEW else f"backup {self.id}"
+        return f"verify {which} by {self.level}"
 
 
 @dataclass(frozen=True)

@@ -195,3 +195,10 @@ def test_databases_that_proofs_left_go_first_and_are_told() -> None:
         plan = plan_backup(WANTED, Seen(SERIES, here, scratch=left), NOW)[0]
         assert plan.changes[0] == Drop(*left)
         assert (left[0] in plan.before, left[0] in plan.after) == (True, False)
+
+
+def test_a_new_one_is_restored_once_it_is_taken_and_before_anything_goes_for_it() -> None:
+    """Steps of their own: where the second fails the first was done."""
+    steps, _ = planned([entry(1, days=2)], verify="restore", retention=Retention(count=1))
+    assert steps[:2] == [TAKE, "verify the new backup by restore"]
+    assert steps[2:] == ["remove backup b1, not among the last 1"]
