@@ -196,6 +196,36 @@ def test_a_server_is_not_filled_by_a_proof(kept: Backups) -> None:
     assert levels(kept.taken(**{**wish, "verify": "list"})) == "list"
 
 
+def test_what_a_verification_is_refused_for_a_check_run_is_as_well(kept: Backups) -> None:
+    public, identity = kept.keys
+    done = kept.taken(recipients=[public])
+    kept.node.exec(["rm", "-f", "/tmp/wrong-identity"])
+    kept.node.exec(["age-keygen", "-o", "/tmp/wrong-identity"], user="postgres")
+    kept.server.run(
+        "DROP ROLE IF EXISTS few", f"CREATE ROLE few LOGIN PASSWORD {SECRET_SQL}", "DROP ROLE IF EXISTS gone"
+    )
+    few = {"login_host": "127.0.0.1", "login_user": "few", "login_password": SECRET}
+    wish: dict[str, Any] = {"state": "verified", "verify": "restore", "max_age": "0", "identity": identity}
+    before = kept.files()
+
+    def refused(words: str, **other: Any) -> None:
+        for check in (True, False):
+            assert words in kept.take(check=check, **{**wish, **other}).failure
+
+    for level in ("list", "restore"):
+        refused("is not opened by /tmp/wrong-identity", verify=level, identity="/tmp/wrong-identity")
+    refused("creates a database, which role few may not on this server", **few)
+    refused("this server is a standby", login_port=kept.server.standby.port)
+    assert kept.files() == before
+    roles = kept.manifest(done["path"])["origin"]["roles"]
+    kept.forged(done["path"], roles=("gone",))
+    refused("This server lacks 1 roles")
+    kept.forged(done["path"], roles=tuple(roles), bytes=1 << 50)
+    refused("left and the restored database takes about")
+    assert kept.info()["backups"][0]["problems"] == []
+    kept.server.run("DROP ROLE few")
+
+
 def test_what_does_not_restore_is_not_washed_clean_by_a_checksum(kept: Backups) -> None:
     done = kept.taken(count_rows=True, verify="restore")
     manifest = kept.manifest(done["path"])

@@ -53,14 +53,6 @@ def refuse_hidden_passwords(wanted: Wanted, found: Found) -> None:
         )
 
 
-def refuse_to_restore_on_a_standby(wanted: Wanted, found: Found) -> None:
-    if wanted.verify == "restore" and found.origin.standby:
-        raise Refused(
-            "verify: restore creates a database, and this server is a standby: verify by list here, and by restore on "
-            "a server that takes writes (state: verified)."
-        )
-
-
 def needed_bytes(wanted: Wanted, found: Found, before: Sequence[Entry]) -> int:
     """As much as the last one took, grown as the database did; else a guess that is rather too large."""
     if wanted.expected_bytes is not None:

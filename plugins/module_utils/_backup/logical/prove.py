@@ -18,7 +18,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry imp
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import tell_all
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import Conninfo, by_restore, drop
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import (
+    Conninfo,
+    by_restore,
+    drop,
+    refuse_unable,
+    refuse_without_roles,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import VERIFICATION, of_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.state import read_state, write_state
@@ -85,6 +91,22 @@ class Prover:
                 self.identity,
                 self.seconds,
             )
+
+    def refuse_hindered(self, backup: Backup, level: str, freed: int = 0) -> None:
+        """What a proof of this one would come to in the end, as far as asking tells; `freed` is what goes before."""
+        told = backup.manifest
+        if level == "checksum":
+            return
+        if level == "restore" and self.server is not None:
+            refuse_unable(self.server.session)
+            refuse_without_roles(self.server.session, backup)
+            self.refuse_too_full(told.origin.bytes, told.content, freed)
+        try:
+            verify.refuse_wrong_key(backup, self.identity)
+        except Refused:
+            # Damage looks alike there, and the proof begins with that.
+            if not backup.damage(lambda _: None):
+                raise
 
     def clear(self, name: str) -> None:
         """A database that a killed proof left."""

@@ -30,7 +30,10 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.r
     session_to,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Wanted, wanted
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import left_databases
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.scratch import (
+    left_databases,
+    refuse_unable,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import NEW, Take, Verify
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.take import Taking
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.tools import (
@@ -63,7 +66,8 @@ def backed_up(module: Module) -> None:
         packed = packing(wish.format, wish.method, wish.level, tools.major)
         preflight.refuse_unfit(wish, packed)
         preflight.refuse_hidden_passwords(wish, found)
-        preflight.refuse_to_restore_on_a_standby(wish, found)
+        if wish.verify == "restore":
+            refuse_unable(session)
         way = Way(tools, conninfo(parameters(module, wish.database)), environment)
         prover = Prover(way, wish.identity, float(wish.timeout), server(module, session))
         scratch = left_databases(session)

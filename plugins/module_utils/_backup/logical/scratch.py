@@ -45,6 +45,10 @@ NAMED = "SELECT set_config('application_name', %(name)s, false)"
 MISSING = """
 SELECT name FROM unnest(%(roles)s::text[]) AS name WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 """
+MAY_CREATE = """
+SELECT rolname::text AS role, rolsuper OR rolcreatedb AS creates, pg_is_in_recovery() AS standby
+  FROM pg_roles WHERE rolname = current_user
+"""
 _OWN_PROVIDER = 15
 
 
@@ -61,12 +65,7 @@ def by_restore(
     """`connect` and `conninfo` lead to a database of the server by its name; `session` may create one there."""
     told = backup.manifest
     refuse_wrong_key(backup, identity)
-    missing = [row["name"] for row in session.fetch(MISSING, {"roles": list(told.origin.roles)})]
-    if missing:
-        raise Refused(
-            f"This server lacks {len(missing)} roles that backup {backup.id} needs, {missing[0]} among them: "
-            f"create them, or restore {told.globals or 'the roles'} first."
-        )
+    refuse_without_roles(session, backup)
     with _scratch(session, connect, told.origin) as name:
         with connect(name) as empty:
             spoken = tongue(empty)
@@ -78,6 +77,31 @@ def by_restore(
             # Counting takes as long as the table is large.
             restored.limit(seconds)
             _compare(backup, restored)
+
+
+def refuse_unable(session: Session) -> None:
+    """A server, or a role, that makes no databases."""
+    [may] = session.fetch(MAY_CREATE)
+    if may["standby"]:
+        raise Refused(
+            "verify: restore creates a database, and this server is a standby: verify by list here, and by restore on "
+            "a server that takes writes (state: verified)."
+        )
+    if not may["creates"]:
+        raise Refused(
+            f"verify: restore creates a database, which role {may['role']} may not on this server: let the role create "
+            "databases, or verify by list."
+        )
+
+
+def refuse_without_roles(session: Session, backup: Backup) -> None:
+    told = backup.manifest
+    missing = [row["name"] for row in session.fetch(MISSING, {"roles": list(told.origin.roles)})]
+    if missing:
+        raise Refused(
+            f"This server lacks {len(missing)} roles that backup {backup.id} needs, {missing[0]} among them: "
+            f"create them, or restore {told.globals or 'the roles'} first."
+        )
 
 
 @contextlib.contextmanager

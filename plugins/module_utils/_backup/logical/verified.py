@@ -131,7 +131,7 @@ def _plan(wish: Wish, backup: Backup, now: datetime) -> Plan:
 
 
 def _prove(module: Module, wish: Wish, backup: Backup, plan: Plan) -> tuple[Plan, list[str]]:
-    """With what the server has to have done for it as well, and what is odd."""
+    """With what the server has to have done for it as well, and what is odd; a check run asks all that a run asks."""
     database = backup.manifest.origin.database
     with contextlib.ExitStack() as held:
         environment = held.enter_context(let_in(module.params["login_password"]))
@@ -143,6 +143,7 @@ def _prove(module: Module, wish: Wish, backup: Backup, plan: Plan) -> tuple[Plan
             there = left_databases(session)
         way = Way(find_tools(major), conninfo(parameters(module, login)), environment)
         prover = Prover(way, wish.identity, float(wish.timeout), target)
+        prover.refuse_hindered(backup, wish.level, sum(there.values()))
         plan = replace(plan, changes=(*map(Drop, there), *plan.changes), before=[*there, *plan.before])
         if not module.check_mode:
             held.enter_context(place.alone(wish.destination, readable_of(database), f"database {database}"))
