@@ -110,6 +110,30 @@ def test_a_limit_that_leaves_nobody_is_no_success(here: Path) -> None:
     assert "two did not say which machine it is" in told
 
 
+def test_a_limit_that_leaves_out_the_scratch_host_holds_no_drill(here: Path) -> None:
+    told = refused(here, "drill", "-e", "drill_host=one drill_production=databases:!one", "--limit", "two")
+    assert "No drill was held: --limit two leaves out one (drill_host)." in told
+
+
+@pytest.mark.parametrize(("limit", "quiet"), [("one", True), ("one,keeper", False), ("three", False)])
+def test_a_limit_that_leaves_out_the_repository_host_takes_no_quiet_night(
+    tmp_path: Path, limit: str, *, quiet: bool
+) -> None:
+    """Of the servers that are named, and of those that want backups."""
+    wanted = {"physical_backups": [{"kind": "full", "max_age": "1 day"}]}
+    servers = {"one": {"backup_repository_host": "keeper", **wanted}, "two": wanted, "three": {}}
+    # Nobody is there: who is to take them is not reached.
+    every = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "postgres_cluster": "shop"}
+    hosts = {"postgres": {"hosts": servers}, "keepers": {"hosts": {"keeper": {}}}, "all": {"vars": every}}
+    (tmp_path / "inventory.json").write_text(json.dumps(hosts), encoding="utf-8")
+    done = played(tmp_path, "backup_physical", "--limit", limit)
+    told = " ".join(done.stdout.split())
+    said = f"No backup was taken: --limit {limit} leaves out keeper, which takes the backups of servers that it names"
+    assert (said in told) == quiet
+    # Whom the limit leaves is gone on with.
+    assert done.returncode == (4 if limit == "one,keeper" else 2), told
+
+
 @pytest.mark.parametrize("book", [book for book in BOOKS if not named(book)])
 def test_a_limit_that_leaves_out_where_it_is_decided_is_no_success(here: Path, book: str) -> None:
     assert "--limit one leaves out localhost" in refused(here, book, "--limit", "one")
