@@ -8,7 +8,7 @@ import pytest
 
 from lab.waiting import wait_until
 from tests.integration import inside
-from tests.integration.backups import DATABASE, FAR, PLACE, Backups, levels
+from tests.integration.backups import DATABASE, FAR, PLACE, READABLE, Backups, levels
 
 WAYS: list[tuple[str, str, bool]] = [
     ("custom", "none", True),
@@ -173,6 +173,27 @@ def test_a_far_end_that_takes_and_gives_up_nothing_keeps_nobody_from_a_backup(ke
     kept.node.exec(["sh", "-c", f"chown -R postgres {FAR}"])
     last = kept.taken(**few)
     assert kept.names(FAR) == kept.visible(FAR) == [*(night.result["id"] for night in nights[1:]), last["id"]]
+
+
+def test_a_copy_that_was_cut_is_no_copy_and_goes_when_it_is_nowhere_else(kept: Backups) -> None:
+    """Dumps lie there outside of every retention, readable where no recipients are wanted."""
+    offsite: dict[str, Any] = {"offsite": {"remote": FAR}}
+    done = kept.taken(**offsite)
+    names = {f"{READABLE}-all-{taken}-0a1b2c" for taken in ("20260101T000000Z", "20990101T000000Z")}
+    names |= {"other-all-20260101T000000Z-0a1b2c", "notes"}
+    for name in (*names, done["id"]):
+        kept.node.exec(["install", "-D", "/dev/null", f"{FAR}/{name}/dump.pgdump"], user="postgres")
+    cut = kept.taken(max_age="1 h", check=True, **offsite)
+    assert kept.visible(FAR) == sorted({*names, done["id"]})
+    again = kept.taken(max_age="1 h", **offsite)
+    gone = f"{READABLE}-all-20260101T000000Z-0a1b2c"
+    said = f"remove what is left of backup {gone} from {FAR}, where a copy was interrupted"
+    assert said in cut["steps"]
+    assert (again["steps"], again["diff"]) == (cut["steps"], cut["diff"])
+    # What is here is copied again, and what may be somebody's work or is none of ours stays.
+    assert f"copy backup {done['id']} to {FAR}" in again["steps"]
+    assert kept.visible(FAR) == sorted({*names, done["id"]} - {gone})
+    assert kept.taken(max_age="1 h", **offsite)["changed"] is False
 
 
 def test_it_is_verified_where_it_is(kept: Backups) -> None:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timezone
 
 # Hidden directories are under way, left over or on their way out.
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
@@ -29,6 +29,11 @@ def is_of(name: str, readable: str) -> bool:
 def new_id(database: str, content: str, now: datetime, random: str) -> str:
     """Reads well, sorts by time, and is safe in any file system whatever the database is called."""
     return f"{readable(database)}-{content}-{now.strftime('%Y%m%dT%H%M%SZ')}-{random}"
+
+
+def taken_at(name: str) -> datetime:
+    """As it says itself."""
+    return datetime.strptime(name.rsplit("-", 2)[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
 
 
 def readable(database: str) -> str:

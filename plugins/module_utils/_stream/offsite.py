@@ -161,6 +161,8 @@ def far_sizes(remote: str) -> dict[str, int]:
     try:
         listing = run([*argv, *PATIENCE, remote], LEAST_SECONDS)
     except ProgramFailed as error:
+        if error.code == _NO_DIRECTORY:
+            return {}
         raise NotOffsite(f"{remote} cannot be listed: {error.sentence}") from error
     return {str(each.get("Path")): int(each.get("Size", -1)) for each in _entries(listing)}
 

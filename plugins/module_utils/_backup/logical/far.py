@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Series, Verified
@@ -30,10 +30,21 @@ from ansible_collections.runbook.postgres.plugins.module_utils._stream.offsite i
 )
 
 
-def copies(remote: str, series: Series) -> tuple[list[Entry], list[str]]:
-    """A manifest goes there last, when the rest was compared; what was lost since is a problem. And what is leaving."""
+@dataclass(frozen=True)
+class Far:
+    """What lies there: copies of the series, and of whatever is there what is on its way out or has no manifest."""
+
+    copies: list[Entry]
+    leaving: list[str]
+    cut: list[str]
+
+
+def observe(remote: str, series: Series) -> Far:
+    """A manifest goes there last, when the rest was compared; what was lost since is a problem."""
     there, going = far_directories(remote, NAME, STATE)
-    sizes = far_sizes(remote) if there else {}
+    sizes = far_sizes(remote)
+    whole = {*there, *going, *(path.split("/")[0] for path in sizes if path.endswith(f"/{NAME}"))}
+    cut = sorted({path.split("/")[0] for path in sizes if "/" in path} - whole)
     entries = []
     for name, found in sorted(there.items()):
         with contextlib.suppress(Refused):
@@ -45,7 +56,7 @@ def copies(remote: str, series: Series) -> tuple[list[Entry], list[str]]:
                 failure = failure_of(remote, name, found)
                 problems += [failure] if failure else []
                 entries.append(replace(entry, verified=Verified("checksum", entry.stopped), problems=tuple(problems)))
-    return entries, going
+    return Far(entries, going, cut)
 
 
 def failure_of(remote: str, name: str, found: FarDirectory) -> str | None:

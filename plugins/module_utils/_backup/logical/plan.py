@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Series, Verified, written
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import taken_at
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Offsite, Wanted
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import (
     NEW,
@@ -29,6 +30,9 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.words import age_words, size_words
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 
+# Until then a copy may be that of another host, which is still at it.
+_ON_ITS_WAY = timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -39,6 +43,8 @@ class Seen:
     far: Sequence[Entry] = ()
     left: Sequence[str] = ()
     left_far: Sequence[str] = ()
+    # Of this database and not here, without a manifest.
+    cut_far: Sequence[str] = ()
     # Directories with a backup's name that cannot be believed.
     broken: Sequence[str] = ()
     # Why nobody knows what the far end has; what there is to do here does not wait for it.
@@ -65,6 +71,7 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
     here = [*(each for each in seen.here if each.id != entry.id), entry]
     warnings += spared(here, wanted.retention, now)
     far: list[Entry] = []
+    cut: list[str] = []
     if offsite is not None:
         sent = _missing(wanted, entry, seen, offsite.retention, now)
         far = [*(each for each in seen.far if each.id not in {one.id for one in sent}), *sent]
@@ -72,14 +79,16 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
         steps += _forgotten(seen, far, offsite.remote)
     steps += [Remove(each.entry.id, each.why) for each in leaving(here, wanted.retention, now)]
     if offsite is not None:
+        cut = [name for name in seen.cut_far if now - taken_at(name) > _ON_ITS_WAY]
         steps += [ClearFar(name, offsite.remote) for name in seen.left_far]
+        steps += [ClearFar(name, offsite.remote, "copy") for name in cut]
         steps += _removed_far(far, seen.far, offsite, now)
     gone = {(type(step), step.id) for step in steps if isinstance(step, (Remove, RemoveFar))}
     after = [_line(each, wanted.verify if each is entry else "") for each in here if (Remove, each.id) not in gone]
     before = [_line(each, "") for each in seen.here]
     if offsite is not None:
         at = f" at {offsite.remote}"
-        before += [*(name + at for name in seen.left_far), *(each.id + at for each in seen.far)]
+        before += [*(name + at for name in (*seen.left_far, *cut)), *(each.id + at for each in seen.far)]
         after += [each.id + at for each in far if (RemoveFar, each.id) not in gone]
     return Plan(tuple(steps), tuple(warnings), (), [*seen.left, *seen.scratch, *before], after), entry.id
 

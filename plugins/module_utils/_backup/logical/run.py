@@ -15,12 +15,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup import place
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LOGICAL, Entry, Series
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import LOGICAL, Series
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.ids import is_of, new_id
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical import preflight
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.apply import Apply, removed
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.dump import Way
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import copies
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.far import observe
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.observe import Found, read_found
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import Seen, plan_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.prove import Prover
@@ -164,16 +164,16 @@ def _seen(repository: Repository, wish: Wanted, found: Found, check_mode: bool) 
         # They are somebody's work.
         left = []
     broken = [each.problem for each in repository.broken() if is_of(each.directory.name, readable)]
-    far: list[Entry] = []
-    left_far: list[str] = []
-    unlisted = None
-    if wish.offsite is not None:
-        try:
-            far, leaving = copies(wish.offsite.remote, series)
-            left_far = [name for name in leaving if is_of(name, readable)]
-        except NotOffsite as error:
-            unlisted = error.sentence
-    return Seen(series, here, far, left, left_far, broken, unlisted)
+    seen = Seen(series, here, left=left, broken=broken)
+    if wish.offsite is None:
+        return seen
+    try:
+        far = observe(wish.offsite.remote, series)
+    except NotOffsite as error:
+        return replace(seen, unlisted=error.sentence)
+    # What is here goes there again.
+    cut = [name for name in far.cut if is_of(name, readable) and not (wish.destination / name).exists()]
+    return replace(seen, far=far.copies, left_far=[name for name in far.leaving if is_of(name, readable)], cut_far=cut)
 
 
 def _refuse_too_full(wish: Wanted, found: Found, prover: Prover, scratch: Mapping[str, int]) -> None:

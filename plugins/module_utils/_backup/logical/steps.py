@@ -90,14 +90,15 @@ class Remove:
 
 @dataclass(frozen=True)
 class ClearFar:
-    """At the far end it bears a mark."""
+    """At the far end it bears a mark, or its manifest never arrived."""
 
     id: str
     remote: str
+    what: str = "removal"
 
     @property
     def sentence(self) -> str:
-        return f"remove what is left of backup {self.id} from {self.remote}, where a removal was interrupted"
+        return f"remove what is left of backup {self.id} from {self.remote}, where a {self.what} was interrupted"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.plan import Seen, plan_backup
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.request import Offsite, Wanted
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import Drop, RemoveFar
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.steps import ClearFar, Drop, RemoveFar
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.retention import Retention
 from tests.unit.plugins.module_utils._backup.entries import NOW, SERIES, entry
 
@@ -202,3 +202,16 @@ def test_a_new_one_is_restored_once_it_is_taken_and_before_anything_goes_for_it(
     steps, _ = planned([entry(1, days=2)], verify="restore", retention=Retention(count=1))
     assert steps[:2] == [TAKE, "verify the new backup by restore"]
     assert steps[2:] == ["remove backup b1, not among the last 1"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "goes"), [("20260830T115959Z", True), ("20260831T110000Z", False), ("20270101T000000Z", False)]
+)
+def test_a_copy_that_was_cut_goes_when_nobody_can_be_at_it_any_more(taken: str, *, goes: bool) -> None:
+    name = f"shop-all-{taken}-0a1b2c"
+    seen = Seen(SERIES, [entry(1, days=0)], [entry(1, days=0)], cut_far=[name])
+    plan = plan_backup(replace(WANTED, offsite=FAR), seen, NOW)[0]
+    assert plan.changes == ((ClearFar(name, "vault:pg", "copy"),) if goes else ())
+    assert (f"{name} at vault:pg" in plan.before) == goes
+    assert f"{name} at vault:pg" not in plan.after
+    assert plan_backup(WANTED, seen, NOW)[0].changes == ()

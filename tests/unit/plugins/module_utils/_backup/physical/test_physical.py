@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _host_lock
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.entry import Entry, Verified
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import run, state
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import run, running, state
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import (
     PAGES,
     Listed,
@@ -209,7 +209,7 @@ def test_only_checksums_of_pages_tell_of_the_cluster(
 ) -> None:
     """pgBackRest warns of checksums of files as well, as after each promotion."""
     monkeypatch.setattr(state, "DIRECTORY", tmp_path)
-    monkeypatch.setattr(run.running, "told", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(running, "told", lambda *_: contextlib.nullcontext())
     backups = Judged(list(look(backup(NEXT, 1, first=2)).entries), [])
     printed = f"P00   WARN: {warned}\n            NOTE: page checksums\nP00   INFO: new backup label = {NEXT}\n"
     backups.pgbackrest = SimpleNamespace(watched=lambda *_, **__: printed)  # type: ignore[assignment]
