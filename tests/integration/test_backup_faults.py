@@ -376,6 +376,21 @@ def test_owned_by_another(kept: Backups) -> None:
     assert kept.node.exec(["find", done["path"], "-not", "-user", "backup"]).stdout == ""
 
 
+def test_an_owner_who_lays_a_link_in_its_place_is_given_nothing(kept: Backups) -> None:
+    """The directory that backups are in is theirs, and so they rename what root writes there."""
+    wish = {"owner": "backup", "login_host": "127.0.0.1", **root(kept)}
+    kept.taken(user="root", **wish)
+    place = inside.Interrupt(("._backup.logical.take:Taking._put_in_place",))
+    lay = f"cd {PLACE} && p=$(ls -d .*.partial) && mv $p $p.away && mkdir $p && ln -s /etc/hostname $p/dump.pgdump"
+    before = kept.node.exec(["stat", "-c", "%U", "/etc/hostname"]).stdout
+    with inside.held(kept.node, "pg_backup", kept.wish(**wish), place, user="root") as held:
+        kept.node.exec(["sh", "-c", lay], user="backup")
+        ended = held.finish()
+    assert "is not the directory that was made there" in ended.failure
+    assert kept.node.exec(["stat", "-c", "%U", "/etc/hostname"]).stdout == before == "root\n"
+    kept.node.exec(["sh", "-c", f"rm -rf {PLACE}/.*.away"])
+
+
 def root(kept: Backups) -> dict[str, Any]:
     parameters = kept.server.parameters("postgres")
     return {"login_user": parameters["user"], "login_password": parameters["password"]}

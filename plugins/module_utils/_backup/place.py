@@ -180,6 +180,28 @@ def remove_backup(directory: Path) -> None:
     remove_tree(hidden)
 
 
+def give(directory: Path, owner: tuple[int, int]) -> None:
+    """All of a directory that was made here, flushed, to whom it is for; -1 leaves what is.
+
+    By descriptors and the outermost last: who owns what it is in may lay another one or a link in its place meanwhile,
+    and would be given what that leads to.
+    """
+    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if owner != (-1, -1) and os.fstat(top).st_uid != os.geteuid():
+            raise Problem(
+                f"{directory} is not the directory that was made there: whoever may write to {directory.parent} has "
+                "put another one in its place; look who does that, and run this again."
+            )
+        for _, _, names, place in os.fwalk(".", topdown=False, dir_fd=top):
+            for name in names:
+                os.chown(name, *owner, dir_fd=place, follow_symlinks=False)
+            os.chown(place, *owner)
+            os.fsync(place)
+    finally:
+        os.close(top)
+
+
 def sync(path: Path) -> None:
     """A file's content, or a directory's names, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

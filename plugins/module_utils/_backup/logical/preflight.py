@@ -83,4 +83,4 @@ def make_destination(destination: Path, owner: tuple[int, int]) -> None:
     for place in [*reversed(destination.parents), destination]:
         if not place.exists():
             place.mkdir(mode=0o700)
-            os.chown(place, *owner)
+            os.chown(place, *owner, follow_symlinks=False)

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 import time
@@ -39,6 +38,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.t
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import SCHEMA, Manifest, Rows
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.place import (
     BACKUP,
+    give,
     of_backup,
     partial_directory,
     remove_tree,
@@ -165,10 +165,7 @@ class Taking:
         return replace(backup, state=state)
 
     def _put_in_place(self, partial: Path, name: str) -> Path:
-        for path in (*partial.rglob("*"), partial):
-            os.chown(path, *self.owner)
-            if path.is_dir():
-                sync(path)
+        give(partial, self.owner)
         place = partial.with_name(name)
         partial.rename(place)
         sync(place.parent)

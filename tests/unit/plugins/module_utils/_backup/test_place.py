@@ -129,3 +129,28 @@ def test_a_file_system_without_locks_holds_nobody_up(tmp_path: Path, monkeypatch
     assert not places.held(backup)
     places.remove_backup(backup)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_given_away_is_what_was_made_and_nothing_that_it_leads_to(tmp_path: Path) -> None:
+    """A link to what is not there shows whether it is followed."""
+    made = tmp_path / "made"
+    (made / "dump").mkdir(parents=True)
+    (made / "dump" / "toc.dat").touch()
+    (made / "link").symlink_to("/nowhere/at/all")
+    (made / "place").symlink_to(tmp_path)
+    places.give(made, (os.getuid(), os.getgid()))
+    (tmp_path / "instead").symlink_to(made)
+    with pytest.raises(OSError, match="Not a directory"):
+        places.give(tmp_path / "instead", (-1, -1))
+
+
+def test_another_directory_in_its_place_is_given_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(os, "chown", lambda *of, **_: given.append(of))
+    # As if this one were somebody else's.
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(Problem, match="is not the directory that was made there"):
+        places.give(tmp_path, (1, 1))
+    assert given == []
+    # Where nobody is to get it nothing is given, as on a share that makes us somebody else.
+    places.give(tmp_path, (-1, -1))
