@@ -69,6 +69,7 @@ LONG_TESTS = {
         "test_a_store_that_goes_away_is_told_and_leaves_no_backup",
         "test_an_edited_manifest_whose_copy_stands_for_it_is_told",
         "test_damage_of_an_older_one_is_held_against_that_one",
+        "test_killed_at_any_moment_it_leaves_nothing_half_that_counts",
         "test_damaged_wal_is_no_fault_of_a_later_backup",
         "test_the_archive_is_listed_once_and_its_silence_is_no_failure",
         "test_two_at_once_are_one",

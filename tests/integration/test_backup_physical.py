@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from tests.integration.stanzas import DISK, STANZA, Backups
 STATE = f"/var/lib/runbook-postgres/backup-{STANZA}.json"
 MODULE = "pg_backup"
 PLACE = f"/srv/backup/backup/{STANZA}"
+KILLS = 10
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -171,6 +174,42 @@ def test_a_backup_that_was_killed_is_no_backup(alone: Backups) -> None:
     done = backup(alone, max_age="0")
     assert done.result.get("taken"), done.text
     assert set(listed(alone)) == set(ids(alone))
+
+
+def killed(alone: Backups, moment: float, *, everything: bool) -> bool:
+    """A run that is killed after so many seconds, and with it pgBackRest or not; whether it had not ended by then."""
+    node = alone.repository
+    argv = ["docker", "exec", "--interactive", "--user=root", node.container, *inside.command(None)]
+    text = inside.request(MODULE, {"stanza": STANZA, "method": "physical", "max_age": "0"})
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.communicate(text.encode(), timeout=moment)
+        node.exec(["pkill", "-9", "-f", f"{inside.PLACE}/run.py"], check=False)
+        if everything:
+            node.exec(["pkill", "-9", "-u", "postgres", "pgbackrest"], check=False)
+        ended = run.wait(60)
+    wait_until("nobody is at work", lambda: not alone.info()["status"]["lock"]["backup"]["held"])
+    return ended == 137
+
+
+def test_killed_at_any_moment_it_leaves_nothing_half_that_counts(alone: Backups) -> None:
+    moments = random.Random(41)
+    began = time.monotonic()
+    assert backup(alone, max_age="0").result["taken"]
+    whole = time.monotonic() - began
+    for kill in range(KILLS):
+        moment = whole * moments.random()
+        while not killed(alone, moment, everything=kill % 2 == 0):
+            # It is faster than the first one was.
+            whole, moment = moment, moment * moments.random()
+        there = ids(alone)
+        manifests = " ".join(f"{PLACE}/{each}/backup.manifest" for each in there)
+        alone.repository.exec(["sh", "-c", f"ls {manifests}"])
+        assert backup(alone, check=True).result["id"] in (None, *there)
+        done = backup(alone, max_age="0")
+        assert done.result.get("taken"), (moment, done.text)
+        assert (done.result["id"], done.result["verified"]["level"]) == (ids(alone)[-1], "checksum")
+        assert set(listed(alone)) == set(ids(alone)), moment
 
 
 def listed(alone: Backups, place: str = PLACE) -> list[str]:
