@@ -136,6 +136,24 @@ def test_a_fault_leaves_nothing_that_looks_like_a_backup(
     assert kept.taken(**options)["taken"]
 
 
+@pytest.mark.parametrize("form", ["custom", "plain"])
+def test_a_proof_that_waits_ends_in_time_and_keeps_nobody_from_the_next(kept: Backups, form: str) -> None:
+    """More is to be restored than a pipe holds, and who would read it waits for a lock."""
+    wish = kept.wish(verify="restore", format=form, compression={"method": "none"}, timeout=5)
+    place = inside.Interrupt(("._backup.logical.scratch:_restore",))
+    with kept.enlarged(), inside.held(kept.node, "pg_backup", wish, place) as held:
+        name = kept.server.value("SELECT datname FROM pg_database WHERE datname LIKE 'runbook_verify_%'")
+        with kept.server.connect(name) as session, session.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE pg_catalog.pg_namespace IN SHARE MODE")
+            ended = held.finish()
+    assert "did not end within 5 s and was killed, which is nothing that is held against it" in ended.failure
+    assert ended.result["taken"]
+    assert kept.server.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'runbook_verify_%'") == 0
+    again = kept.taken(verify="restore", format=form, max_age="1 hour")
+    assert (again["id"], again["verified"]["level"]) == (ended.result["id"], "restore")
+
+
 def test_two_at_once(kept: Backups) -> None:
     place = inside.Interrupt(("._backup.logical.watch:Watch.measure",))
     with kept.enlarged(), inside.held(kept.node, "pg_backup", kept.wish(), place) as held:

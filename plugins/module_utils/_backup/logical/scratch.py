@@ -173,8 +173,7 @@ def _restore(
     with backup.content(told.dump, identity) as source:
         program = Program(argv, stdin=subprocess.PIPE, environment=environment)
         try:
-            feed(source.read, program)
-            program.finish(seconds)
+            feed(source.read, program, seconds)
         finally:
             program.end()
         source.drain()

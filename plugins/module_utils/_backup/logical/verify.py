@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 from typing import Callable
 
@@ -92,8 +93,7 @@ def _listed(backup: Backup, pg_restore: str, identity: Path | None) -> str:
         # A file: a list that is long would wait for a reader while we wait for it to read.
         program = Program([pg_restore, "--list"], stdin=subprocess.PIPE, stdout=listing.fileno())
         try:
-            feed(source.read, program)
-            program.finish(LIST_SECONDS)
+            feed(source.read, program, LIST_SECONDS)
         finally:
             program.end()
         source.drain()
@@ -102,15 +102,32 @@ def _listed(backup: Backup, pg_restore: str, identity: Path | None) -> str:
         return listing.read().decode(errors="replace")
 
 
-def feed(read: Callable[[int], bytes], program: Program) -> None:
-    """Until it has what it wants; how it ended it says itself."""
-    with contextlib.suppress(BrokenPipeError):
-        while True:
-            data = read(PORTION)
-            if not data:
-                break
-            program.stdin.write(data)
-        program.stdin.close()
+def feed(read: Callable[[int], bytes], program: Program, seconds: float) -> None:
+    """Until it has what it wants, and to its end. One that takes nothing, since it waits itself, would have us wait."""
+    overdue = threading.Event()
+
+    def end() -> None:
+        overdue.set()
+        program.kill()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            while True:
+                data = read(PORTION)
+                if not data:
+                    break
+                program.stdin.write(data)
+            program.stdin.close()
+        program.finish(seconds)
+    except ProgramFailed as error:
+        if overdue.is_set():
+            raise ProgramFailed(f"{program.name} did not end within {seconds:.0f} s and was killed.") from error
+        raise
+    finally:
+        timer.cancel()
 
 
 def _read_to_its_end(backup: Backup, identity: Path | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.v
     NotProven,
     NotVerified,
     failure,
+    feed,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
-from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
+from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed
 from tests.unit.plugins.module_utils._backup.backups import manifest
 
 BACKUP = Backup(Path("/backups/b"), manifest(database="shop"))
@@ -66,3 +69,16 @@ def test_what_was_in_the_way_is_nothing_against_it(words: str, code: int | None)
     assert isinstance(told, NotProven)
     assert not isinstance(told, NotVerified)
     assert "run this again" in told.sentence
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_who_takes_nothing_is_waited_for_as_long_as_was_said(*, ends: bool) -> None:
+    """More than a pipe holds: what waits for a lock reads no more, and whoever feeds it does not look at the time."""
+    program = Program(["sh", "-c", "exec cat >/dev/null" if ends else "exec sleep 600"], subprocess.PIPE)
+    left = [b"x" * (1 << 18)] * 8
+    try:
+        with contextlib.nullcontext() if ends else pytest.raises(ProgramFailed, match="sh did not end within 2 s"):
+            feed(lambda _: left.pop() if left else b"", program, 600 if ends else 2)
+    finally:
+        program.end()
+    assert bool(left) != ends
