@@ -18,6 +18,8 @@ description:
   - With O(promote) the standby of this host is made primary, as M(runbook.postgres.pg_promote) does it.
   - With O(pools) the clients of this host's PgBouncer wait, as M(runbook.postgres.pgbouncer_pools) has it, until the
     server at O(pools.new) takes writes; then their pools lead to it and they go on.
+  - With O(follow) another standby follows the new primary at once. By itself it asks all members in turn, and waits for
+    one that is gone, as do commits that wait for a standby.
   - It decides nothing. That the old primary is fenced, and who is the right one to take over, the caller has to know.
   - That a pooler did not come to its end does not fail the module, and is told in RV(pooled). Its clients then wait
     until they are let go on by M(runbook.postgres.pgbouncer_pools).
@@ -128,6 +130,34 @@ options:
           - Seconds in which the new one has to take writes.
         type: int
         default: 10
+  follow:
+    description:
+      - Given for a host whose standby is to follow the new primary. Whoever is in O(follow.gone) is left out of its
+        C(primary_conninfo) until it follows, and then is the last there, in C(postgresql.auto.conf) until role
+        replication writes that to its own file.
+    type: dict
+    suboptions:
+      version:
+        description:
+          - Major version of the instance.
+        type: int
+        required: true
+      instance:
+        description:
+          - Name of the instance.
+        type: str
+        default: main
+      gone:
+        description:
+          - Addresses of the servers that were the primary.
+        type: list
+        elements: str
+        required: true
+      wait_limit:
+        description:
+          - Seconds in which it has to stream.
+        type: int
+        default: 10
 attributes:
   check_mode:
     description: Says what would be done, and refuses as the run would.
@@ -174,6 +204,13 @@ pooled:
       C(lead_ms) until clients went on. Null without O(pools).
   type: dict
   returned: always
+followed:
+  description:
+    - C(follows) says whether it streams from another than the old primary, C(asks) in which order it asks for the
+      primary from now on, null where that stays as it was, C(problem) why it could not be led there, else null.
+      C(durations) has C(follow_ms). Null without O(follow), and in check mode.
+  type: dict
+  returned: always
 steps:
   description: What was done, or would be in check mode.
   type: list
@@ -203,6 +240,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "port": {"type": "int", "default": 5432},
             "auth_user": {"type": "str", "default": "pgbouncer"},
             "pause_limit": {"type": "int", "default": 1},
+            "wait_limit": {"type": "int", "default": 10},
+        },
+    },
+    "follow": {
+        "type": "dict",
+        "options": {
+            "version": {"type": "int", "required": True},
+            "instance": {"type": "str", "default": "main"},
+            "gone": {"type": "list", "elements": "str", "required": True},
             "wait_limit": {"type": "int", "default": 10},
         },
     },

@@ -138,7 +138,8 @@ ansible_facts:
               at which it was left) and C(checksums) tell whose data it is.
             - C(role) is V(primary) or V(standby) as the running server says, or as which a stopped one would start;
               null where a running server does not say. C(in_recovery), C(receive_lsn), C(replay_lsn),
-              C(replay_paused), C(current_lsn), C(upstream), C(streaming), C(slots), C(oldest_wal) (where the WAL that
+              C(replay_paused), C(current_lsn), C(upstream), C(upstream_hosts) (those that
+              its C(primary_conninfo) names, in their order), C(streaming), C(slots), C(oldest_wal) (where the WAL that
               it keeps begins), C(restores) (whether it has a C(restore_command)), C(awaits_wal) (whether it has
               replayed all that it has), C(settings), C(pending_restart) and C(server_version_num) are the running
               server's; of a stopped one the position comes from its control data.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What one host does in the moment of a failover: the standby is promoted, poolers lead their clients to it."""
+"""What one host does in the moment of a failover: the standby is promoted, others and poolers are led to it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _claim
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._failover.following import Following, tried
 from ansible_collections.runbook.postgres.plugins.module_utils._failover.leading import Asked, Leading
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.run import become_primary
 from ansible_collections.runbook.postgres.plugins.module_utils._session import DRIVER_MISSING
@@ -32,6 +33,7 @@ class Part:
     promoted: dict[str, Any] = field(default_factory=dict)
     leading: Leading | None = None
     problem: str = ""
+    followed: dict[str, Any] | None = None
 
     def take(self, options: Mapping[str, Any], *, check_mode: bool) -> None:
         if check_mode:
@@ -46,6 +48,10 @@ class Part:
             become_primary(asked, self.promoted, check_mode=check_mode)
         if self.leading is not None and not self.problem and not check_mode:
             self._tried(self.leading.lead)
+        if options["follow"] and not check_mode:
+            following = Following.of(options["follow"])
+            problem = tried(following)
+            self.followed = {**following.result, "problem": problem or None}
 
     def _hold(self, asked: Asked, *, check_mode: bool) -> None:
         self.leading = Leading(asked, self.claim)
@@ -72,7 +78,11 @@ class Part:
             "steps": list(self.promoted.get("steps", ())),
             "promoted": promoted or None,
             "pooled": None,
+            "followed": self.followed,
         }
+        if self.followed and self.followed["asks"]:
+            told["changed"] = True
+            told["steps"].append(f"ask {', '.join(self.followed['asks'])} in this order for the primary")
         if self.leading is not None:
             pooled = dict(self.leading.result)
             done = pooled["led"] or (check_mode and not self.problem)

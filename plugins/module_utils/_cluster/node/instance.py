@@ -39,6 +39,7 @@ UNKNOWN: dict[str, Any] = {
     "replay_paused": None,
     "current_lsn": None,
     "upstream": None,
+    "upstream_hosts": None,
     "streaming": [],
     "slots": [],
     "oldest_wal": None,

@@ -48,6 +48,9 @@ SELECT json_build_object(
   'awaits_wal', EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup'
       AND (wait_event LIKE 'RecoveryWal%' OR wait_event = 'RecoveryRetrieveRetryInterval')),
   'restores', current_setting('restore_command') <> '',
+  -- No more of it: there may be a password in it.
+  'upstream_hosts', string_to_array(substring(current_setting('primary_conninfo')
+      FROM '(?:^|\\s)host=([^\\s'']+)'), ','),
   'settings', (SELECT json_object_agg(name, CASE WHEN vartype = 'integer' THEN to_json(setting::bigint)
         ELSE to_json(setting) END) FROM pg_settings
       WHERE name IN ('listen_addresses', 'port', 'max_connections', 'max_worker_processes', 'max_wal_senders',

@@ -14,6 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.runbook.postgres.plugins.module_utils import _claim, _host_lock
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._failover import part
+from ansible_collections.runbook.postgres.plugins.module_utils._failover.following import Following
 from ansible_collections.runbook.postgres.plugins.module_utils._failover.leading import Asked, Leading
 from ansible_collections.runbook.postgres.plugins.modules import pg_failover_part
 
@@ -146,6 +147,25 @@ def test_a_dry_run_says_what_would_be_done(world: World) -> None:
     assert result["pooled"]["led"] is False
     assert world.done == ["prepare", "foreseen"]
     assert called(check=True, claim="other")["failed"]
+
+
+def test_a_sibling_follows_and_says_what_it_changed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sibling = {"version": 15, "gone": ["192.0.2.11"]}
+
+    def follow(following: Following) -> str:
+        world.step("follow")
+        following.result.update(follows=True, asks=["192.0.2.12", "192.0.2.11"])
+        return ""
+
+    monkeypatch.setattr(part, "tried", follow)
+    result = called(follow=sibling)
+    assert (result["changed"], result["followed"]["follows"], result["followed"]["problem"]) == (True, True, None)
+    assert result["steps"] == ["ask 192.0.2.12, 192.0.2.11 in this order for the primary"]
+    assert called(check=True, follow=sibling)["followed"] is None
+    monkeypatch.setattr(part, "tried", lambda _following: "It does not run.")
+    still = called(follow=sibling)
+    assert (still["changed"], still["followed"]["problem"]) == (False, "It does not run.")
+    assert world.done == ["follow"]
 
 
 def test_a_refusal_is_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
