@@ -36,7 +36,7 @@ PREFIX = "runbook_verify_"
 
 # Whoever verifies calls itself after its database, so that one is known for a leftover by that nobody does.
 LEFT = """
-SELECT datname::text AS name, pg_database_size(oid)::bigint AS bytes FROM pg_database d
+SELECT datname::text AS name, coalesce(pg_database_size(oid), 0)::bigint AS bytes FROM pg_database d
  WHERE datname ~ ('^' || %(prefix)s || '[0-9a-f]{12}$') AND NOT pg_is_in_recovery() AND pg_has_role(datdba, 'USAGE')
    AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = d.datname OR a.datname = d.datname)
  ORDER BY datname
