@@ -248,7 +248,9 @@ options:
     default: 60
 attributes:
   check_mode:
-    description: Says what would be taken, verified, copied and removed; nothing is written.
+    description:
+      - Says what would be taken, verified, copied and removed; nothing is written. It waits for no other run: with
+        O(method=logical) it warns of one that is at work there, with O(method=physical) it is refused like a run.
     support: full
   diff_mode:
     description: Shows the backups of the series before and after.

@@ -162,9 +162,12 @@ def test_two_at_once(kept: Backups) -> None:
         # Who only looks is not kept out, takes nothing of it for a leftover, and sees how far it is.
         looked = kept.taken(check=True)
         assert [step for step in looked["steps"] if step.startswith("remove")] == []
+        told = "what it does is not foreseen here, and until it is through a run is refused"
+        assert told in str(looked["warnings"])
         first = held.finish()
     assert first.code == 0, first.text
     assert kept.names() == [first.result["id"]]
+    assert "at work" not in kept.take(check=True).text
 
 
 def test_progress_is_seen_from_elsewhere(kept: Backups) -> None:

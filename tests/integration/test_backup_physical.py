@@ -159,7 +159,14 @@ def test_two_at_once_are_one(alone: Backups) -> None:
     argv = ["docker", "exec", "--user=postgres", alone.repository.container, "pgbackrest"]
     with subprocess.Popen([*argv, f"--stanza={STANZA}", "--no-expire-auto", "--type=full", "backup"]) as other:
         wait_until("the other one is at work", lambda: alone.info()["status"]["lock"]["backup"]["held"])
-        assert "another backup, expiry or stanza command is at work" in backup(alone, max_age="0").failure
+        alone.repository.exec(["pkill", "-STOP", "-f", "[n]o-expire-auto"])
+        try:
+            # Who only looks is told the same, and waits no longer.
+            for check in (True, False):
+                told = backup(alone, max_age="0", check=check).failure
+                assert "another backup, expiry or stanza command is at work" in told
+        finally:
+            alone.repository.exec(["pkill", "-CONT", "-f", "[n]o-expire-auto"])
         assert other.wait(300) == 0
 
 

@@ -58,11 +58,7 @@ def alone(place: Path, readable: str, title: str) -> Iterator[None]:
             about = place.stat()
             os.fchown(descriptor, about.st_uid, about.st_gid)
         if not _locked(descriptor):
-            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
-            raise Refused(
-                f"Another run is at work on backups of {title} in {place} (process {holder}): "
-                "run this again when it is through."
-            )
+            raise Refused(f"{_at_work(place, title, _process(descriptor))}: run this again when it is through.")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -84,19 +80,37 @@ def _locked(descriptor: int, how: int = fcntl.LOCK_EX) -> bool:
             return True
 
 
-def busy(place: Path, readable: str) -> bool:
-    """Whether somebody holds the lock now; asked without taking it for longer than the question."""
+def holder(place: Path, readable: str) -> str | None:
+    """The process that holds the lock now, if one does; asked without taking it for longer than the question."""
     try:
         descriptor = os.open(place / f".{readable}.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return _process(descriptor)
     finally:
         os.close(descriptor)
-    return False
+    return None
+
+
+def _process(descriptor: int) -> str:
+    """Of whoever holds it, as it wrote there."""
+    return os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+
+
+def foreseen(place: Path, readable: str, title: str) -> list[str]:
+    """What a dry run, which waits for nobody, has to say of a run that is under way."""
+    process = holder(place, readable)
+    if process is None:
+        return []
+    about = _at_work(place, title, process)
+    return [f"{about}: what it does is not foreseen here, and until it is through a run is refused."]
+
+
+def _at_work(place: Path, title: str, process: str) -> str:
+    return f"Another run is at work on backups of {title} in {place} (process {process})"
 
 
 def hold(directory: Path) -> int | None:

@@ -73,6 +73,8 @@ def backed_up(module: Module) -> None:
         scratch = left_databases(session)
         _refuse_too_full(wish, found, prover, scratch)
         with _destination(module, wish, owner):
+            if module.check_mode:
+                prover.warnings.extend(place.foreseen(wish.destination, readable_of(wish.database), wish.title))
             repository = Repository(wish.destination)
             seen = replace(_seen(repository, wish, found, module.check_mode), scratch=tuple(scratch))
             plan, chosen = plan_backup(wish, seen, datetime.now(timezone.utc))
@@ -160,7 +162,7 @@ def _seen(repository: Repository, wish: Wanted, found: Found, check_mode: bool) 
     here = [replace(each.entry(), held=place.held(each.directory)) for each in mine]
     readable = readable_of(wish.database)
     left = [each.name for each in place.leftovers(wish.destination, readable)]
-    if check_mode and place.busy(wish.destination, readable):
+    if check_mode and place.holder(wish.destination, readable) is not None:
         # They are somebody's work.
         left = []
     broken = [each.problem for each in repository.broken() if is_of(each.directory.name, readable)]

@@ -31,7 +31,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.options i
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup, Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import conninfo
-from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused, Unreachable
+from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, Unreachable
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 
 
@@ -145,9 +145,17 @@ def _prove(module: Module, wish: Wish, backup: Backup, plan: Plan) -> tuple[Plan
         prover = Prover(way, wish.identity, float(wish.timeout), target)
         prover.refuse_hindered(backup, wish.level, sum(there.values()))
         plan = replace(plan, changes=(*map(Drop, there), *plan.changes), before=[*there, *plan.before])
-        if not module.check_mode:
-            held.enter_context(place.alone(wish.destination, readable_of(database), f"database {database}"))
-            for name in there:
-                prover.clear(name)
+        about = (wish.destination, readable_of(database), f"database {database}")
+        if module.check_mode:
+            prover.warnings.extend(place.foreseen(*about))
+            return plan, prover.warnings
+        held.enter_context(place.alone(*about))
+        for name in there:
+            prover.clear(name)
+        try:
             prover.prove(backup, wish.level)
+        except Problem:
+            # The far end may not know it.
+            module.report(warnings=prover.warnings)
+            raise
         return plan, prover.warnings

@@ -121,7 +121,7 @@ def expire(step: Expire) -> None:
 def refuse_while_another_backs_up(plan: Plan) -> None:
     """Found out before anybody is kept out, since the safety backup would find it out then."""
     for step in plan.changes:
-        if isinstance(step, SafetyBackup) and place.busy(Path(step.place), readable_of(step.database)):
+        if isinstance(step, SafetyBackup) and place.holder(Path(step.place), readable_of(step.database)):
             raise Refused(
                 f"A backup of database {step.database} is being taken in {step.place}, where the one before "
                 "the restore is to go: wait for its end, or give another safety_repository."

@@ -21,11 +21,14 @@ ID = "shop-all-20260801T020000Z-0a1b2c"
 
 def test_a_second_run_is_refused_and_the_lock_ends_with_the_first(tmp_path: Path) -> None:
     with places.alone(tmp_path, "shop", "database shop"):
-        assert places.busy(tmp_path, "shop")
-        assert not places.busy(tmp_path, "other")
+        assert places.holder(tmp_path, "shop") == str(os.getpid())
+        assert not places.holder(tmp_path, "other")
+        [warning] = places.foreseen(tmp_path, "shop", "database shop")
+        assert f"database shop in {tmp_path} (process {os.getpid()}): what it does is not foreseen" in warning
         with pytest.raises(Refused, match="Another run is at work"), places.alone(tmp_path, "shop", "database shop"):
             pass
-    assert not places.busy(tmp_path, "shop")
+    assert not places.holder(tmp_path, "shop")
+    assert places.foreseen(tmp_path, "shop", "database shop") == []
     with places.alone(tmp_path, "shop", "database shop"):
         pass
 
