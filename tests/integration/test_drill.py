@@ -102,6 +102,49 @@ def test_a_drill_measures_proves_and_leaves_nothing(shared: Backed, scratch: Nod
     assert clean(scratch)
 
 
+def test_health_reports_what_a_backup_and_a_drill_have_written(shared: Backed, scratch: Node) -> None:
+    node = shared.node
+    wish = {"method": "physical", "stanza": STANZA, "max_age": "0"}
+    # The pgBackRest of the oldest release proves nothing by itself.
+    wish["verify"] = level = "checksum" if node.release > 11 else "none"
+    taken = made(inside.run(node, "pg_backup", wish, user="root"))
+    shared.cluster.psql("INSERT INTO beat VALUES (clock_timestamp())")
+    shared.archived()
+    share(shared, scratch)
+    held = made(drill(scratch, **BEAT))
+    # As the playbook brings it back to the servers.
+    node.write(STATE, scratch.exec(["cat", STATE]).stdout)
+    asked = {"login_unix_socket": "/var/run/postgresql", "gather_subset": ["backups", "wal"]}
+    metrics = made(inside.run(node, "pg_health_facts", asked))["ansible_facts"]["pg_health"]["metrics"]
+    [backup] = metrics["backups"]["backups"]
+    [told] = json.loads(shared.pgbackrest("--output=json", "info"))
+    newest = told["backup"][-1]
+    assert newest["label"] == taken["id"]
+    assert datetime.fromisoformat(utc(backup["last_backup_at"])).timestamp() == newest["timestamp"]["stop"]
+    assert (backup["cluster"], backup["problems"]) == (STANZA, 0)
+    assert 0 <= backup["backup_seconds"] <= time.time() - newest["timestamp"]["stop"]
+    if level == "checksum":
+        assert 0 <= backup["verified_seconds"] <= backup["backup_seconds"]
+    # From the end of the oldest one that is good.
+    began = told["backup"][0]["timestamp"]["stop"]
+    assert datetime.fromisoformat(utc(backup["recoverable_from"])).timestamp() == began
+    assert backup["recoverable_to"] >= backup["last_backup_at"]
+    [drilled] = metrics["backups"]["drills"]
+    assert drilled["passed"]
+    assert (drilled["rto_seconds"], drilled["rpo_seconds"]) == (
+        pytest.approx(held["rto_seconds"], abs=0.01),
+        pytest.approx(held["rpo_seconds"], abs=0.01),
+    )
+    assert 0 <= drilled["passed_seconds"] <= backup["backup_seconds"]
+    archiver = metrics["wal"]["archiver"]
+    assert archiver["last_archived_wal"] >= newest["archive"]["stop"]
+    assert 0 <= archiver["seconds_since_success"] <= backup["backup_seconds"]
+
+
+def utc(text: str) -> str:
+    return text.replace("Z", "+00:00")
+
+
 def test_what_arrives_while_it_is_restored_is_as_old_as_it_is(shared: Backed, scratch: Node) -> None:
     """A commit after the drill's beginning would be lost just as well as one before it."""
     options = {"version": scratch.postgresql, "stanza": STANZA, **BEAT}
