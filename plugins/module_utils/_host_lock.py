@@ -30,28 +30,50 @@ def alone(name: str, seconds: float) -> Iterator[None]:
 
     The lock is the kernel's, so that it ends with whoever holds it.
     """
+    with _held(name, fcntl.LOCK_EX, seconds) as descriptor:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+
+
+@contextlib.contextmanager
+def together(name: str, seconds: float) -> Iterator[None]:
+    """With others that do the same, and with nobody who has it alone."""
+    with _held(name, fcntl.LOCK_SH, seconds):
+        yield
+
+
+@contextlib.contextmanager
+def _held(name: str, how: int, seconds: float) -> Iterator[int]:
     try:
         LOCKS.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(_file(name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Refused(f"{LOCKS} cannot be used ({error.strerror}): give the task the rights of root.") from error
     try:
-        _wait(descriptor, name, Deadline(seconds))
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
+        _wait(descriptor, name, how, Deadline(seconds))
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
 def holder(name: str) -> str | None:
     """The process that is at it now, if one is; asked without taking the lock for longer than the question."""
+    return _asked(name, fcntl.LOCK_SH)
+
+
+def used(name: str) -> bool:
+    """Whether anybody has it, alone or together with others; asked like that."""
+    return _asked(name, fcntl.LOCK_EX) is not None
+
+
+def _asked(name: str, how: int) -> str | None:
     try:
         descriptor = os.open(_file(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
     finally:
@@ -63,10 +85,10 @@ def _file(name: str) -> Path:
     return LOCKS / f"{name}.lock"
 
 
-def _wait(descriptor: int, name: str, deadline: Deadline) -> None:
+def _wait(descriptor: int, name: str, how: int, deadline: Deadline) -> None:
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
         except BlockingIOError:
             if deadline.passed():
                 raise Busy(

@@ -23,7 +23,9 @@ description:
     a database that was restored for a verification included.
   - A manifest carries a hash of itself. A file that was altered, cut short or lost, and a manifest that was edited,
     are each found and named when the backup is verified.
-  - The last backup without a problem, and the last one of them that was verified, are never removed.
+  - The last backup without a problem, and the last one of them that was verified, are never removed, and none is that
+    somebody restores from. Of physical ones nothing is while M(runbook.postgres.pg_recover) or
+    M(runbook.postgres.pg_drill) is at work with the same stanza on that host.
 extends_documentation_fragment:
   - runbook.postgres.connection
 options:

@@ -188,6 +188,38 @@ def test_the_timeline_that_is_named_is_followed_and_told(shared: Backed, scratch
     assert "knows no timeline 9" in refused(drill(scratch, check=True, timeline=9))
 
 
+def test_nothing_is_removed_that_a_drill_may_be_reading(shared: Backed, scratch: Node) -> None:
+    """Where the repositories are and drills are held; a drill that was killed holds up nothing."""
+    older = shared.backup()
+    shared.archived()
+    share(shared, scratch)
+    config, kept = "/etc/pgbackrest.conf", scratch.exec(["cat", "/etc/pgbackrest.conf"]).stdout
+    scratch.write(config, kept.replace("retention-full=9", "retention-full=1"), owner="root:postgres", mode="0640")
+    wish = {"method": "physical", "stanza": STANZA, "max_age": "1 day", "verify": "none"}
+    options = {"version": scratch.postgresql, "stanza": STANZA, **BEAT}
+    place = Interrupt(("._recovery.repository:Repository.restore",))
+
+    def run(check: bool = False) -> dict[str, Any]:
+        return made(inside.run(scratch, "pg_backup", wish, check=check, user="root"))
+
+    try:
+        expected = run(check=True)["removed"]
+        assert expected
+        with inside.held(scratch, "pg_drill", options, place, user="root") as held:
+            for check in (True, False):
+                done = run(check)
+                assert (done["changed"], done["removed"]) == (False, [])
+                assert "A recovery or a drill on this host reads from stanza" in str(done["warnings"])
+            assert made(held.finish())["passed"]
+        assert drill(scratch, die=place).killed
+        done = run()
+        assert done["removed"] == expected
+        assert older == done["id"]
+        assert made(drill(scratch, **BEAT))["passed"]
+    finally:
+        scratch.write(config, kept, owner="root:postgres", mode="0640")
+
+
 def test_a_production_node_is_no_scratch(shared: Backed, scratch: Node) -> None:
     assert "same cluster" in refused(drill(shared.node))
     shared.cluster.stop()

@@ -17,6 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._change import Pl
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, said
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drilled import drilled
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.reading import reading
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress, of_host
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import catalogue, host, target
@@ -45,7 +46,10 @@ def recovered(module: Module) -> None:
     wanted = _wanted(params)
     repository = Repository(params["stanza"], params["config"], params["repository"])
     place = wanted.place
-    with turn(f"{place.version}-{place.instance}", f"instance {wanted.title}", check=module.check_mode):
+    with (
+        turn(f"{place.version}-{place.instance}", f"instance {wanted.title}", check=module.check_mode),
+        reading(params["stanza"], check=module.check_mode),
+    ):
         found = host.observe(place)
         if done_before(wanted, found) and found.mark is None:
             stopped = of_stopped(wanted, found)

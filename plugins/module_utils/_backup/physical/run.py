@@ -46,9 +46,10 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.wal import Wal
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
-from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone
+from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import Busy, alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest, warnings
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.reading import is_read, stays, unread
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import clear_host
 
 # Of pages alone: checksums of files are warned of as well, as when a promotion has it compare files by them.
@@ -74,6 +75,8 @@ class Backups:
         # What went in the end, once that is known, and what did not although it was to.
         self.gone: tuple[str, ...] | None = None
         self.stayed: tuple[str, ...] = ()
+        # What is past its retention and somebody may be reading.
+        self.read: tuple[str, ...] = ()
 
     @property
     def repository(self) -> str:
@@ -82,6 +85,10 @@ class Backups:
     @property
     def outcome(self) -> Outcome:
         return Outcome(self.seconds, self.gone, self.stayed)
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        return (stays(self.wish.stanza, self.read),) if self.read else ()
 
     def look(self) -> Listed:
         return observe(self.pgbackrest, self.wish.repository, self.remembered, self.wal)
@@ -102,6 +109,14 @@ class Backups:
     def expiring(self, take: Take | None, found: Listed) -> list[str]:
         return past(self.pgbackrest, self.wish, take, found)
 
+    def leaving(self, take: Take | None, found: Listed) -> list[str]:
+        """As things are now: nothing of what somebody may be reading."""
+        going = self.expiring(take, found)
+        if going and is_read(self.wish.stanza):
+            self.read = tuple(going)
+            return []
+        return going
+
     def carry_out(self, plan: Plan) -> None:
         """What was found out is kept also where it is a failure."""
         clear_host()
@@ -120,9 +135,17 @@ class Backups:
         elif isinstance(step, Verify):
             self._verify(step, step.id or self.taken or "")
         elif isinstance(step, Expire):
-            self._expire()
+            self._expire(step)
 
-    def _expire(self) -> None:
+    def _expire(self, step: Expire) -> None:
+        try:
+            with unread(self.wish.stanza):
+                self._remove()
+        except Busy:
+            # They began after it was planned.
+            self.gone, self.read = (), step.ids
+
+    def _remove(self) -> None:
         """Judged once more: backups were taken, proven or lost since it was planned, here or by somebody else, and
         pgBackRest removes what is past its retention now."""
         found = self.look()
@@ -219,9 +242,9 @@ def backed_up(module: Module) -> None:
     take, chosen = due(wish, found, _now())
     if take is not None:
         refuse_without_room(wish, take, found)
-    plan = steps(wish, take, chosen, backups.expiring(take, found), found)
+    plan = steps(wish, take, chosen, backups.leaving(take, found), found)
     if module.check_mode:
-        module.report(**told(plan, wish, backups.outcome, chosen, gaps(found)))
+        module.report(**told(plan, wish, backups.outcome, chosen, (*backups.waiting, *gaps(found))))
         return
     try:
         backups.carry_out(plan)
@@ -230,7 +253,9 @@ def backed_up(module: Module) -> None:
         raise
     now = backups.save()
     entry = next((each for each in now.entries if each.id == (backups.taken or (chosen and chosen.id))), None)
-    module.report(**told(so_far(plan, backups.done, found), wish, backups.outcome, entry, gaps(now)))
+    module.report(
+        **told(so_far(plan, backups.done, found), wish, backups.outcome, entry, (*backups.waiting, *gaps(now)))
+    )
     backups.refuse_damage()
 
 

@@ -18,6 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils import _files
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import bin_directory
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.reading import reading
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Evidence, Objectives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.page import page
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.prepared import Drill, FindDump, prepared
@@ -34,7 +35,10 @@ def drilled(module: Module, find: FindDump) -> None:
     params = module.params
     _refuse_unfit(params)
     places = [Place(params["version"], _NAME, Path(params["directory"]) / name) for name in ("data", "dump")]
-    with turn(f"drill-{params['version']}", "the drill", check=module.check_mode):
+    with (
+        turn(f"drill-{params['version']}", "the drill", check=module.check_mode),
+        reading(params["stanza"], check=module.check_mode),
+    ):
         if not module.check_mode:
             _clear(places)
         drill = prepared(params, places, find)

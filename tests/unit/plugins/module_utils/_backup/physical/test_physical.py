@@ -51,6 +51,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._change import Pl
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest import files
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, Segment
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.reading import reading
 
 NOW = datetime(2030, 1, 10, tzinfo=timezone.utc)
 FULL, DIFF, INCR = "20300101-000000F", "20300101-000000F_20300102-000000D", "20300101-000000F_20300103-000000I"
@@ -378,7 +379,6 @@ def test_what_goes_for_a_differential_one_is_told_beforehand(
 def test_what_others_found_out_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A full backup takes hours; damage that is found beside it must not be forgotten when it ends."""
     monkeypatch.setattr(state, "DIRECTORY", tmp_path)
-    monkeypatch.setattr(_host_lock, "LOCKS", tmp_path / "locks")
     told = [backup(FULL, 30, first=2), backup(NEXT, 5, first=4)]
     monkeypatch.setattr(Backups, "look", lambda self: look(*told, remembered=self.remembered))
     long, short = Backups(WISH), Backups(WISH)
@@ -440,6 +440,11 @@ def test_what_the_wanted_one_needs_is_damage_of_its_own(
         Backups(WISH)._step(Verify("checksum", NEXT))
 
 
+@pytest.fixture(autouse=True)
+def locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(_host_lock, "LOCKS", tmp_path / "locks")
+
+
 class Judged(Backups):
     """Backups that are there when it comes to removing, and what pgBackRest is told then."""
 
@@ -470,6 +475,16 @@ def test_what_stays_keeps_nothing_else() -> None:
     backups.carry_out(Plan((Expire((NEXT,)),)))
     assert backups.told == [f"expire --repo=1 --set={NEXT}"]
     assert (backups.gone, backups.stayed) == ((NEXT,), (FULL,))
+
+
+def test_nothing_goes_that_somebody_began_to_read_meanwhile() -> None:
+    backups = Judged(entries((FULL, True, True), (NEXT, True, True)), [FULL])
+    with reading(WISH.stanza):
+        assert backups.leaving(None, backups.look()) == []
+        backups.carry_out(Plan((Expire((FULL,)),)))
+    assert (backups.told, backups.done, backups.gone) == ([], [], ())
+    assert f"still there: {FULL}. A recovery or a drill on this host reads" in backups.waiting[0]
+    assert Judged(list(backups.there), [FULL]).leaving(None, backups.look()) == [FULL]
 
 
 @pytest.mark.parametrize("proven", [True, False])
