@@ -57,9 +57,9 @@ class Prover:
         about = (VERIFICATION, backup.manifest.content, backup.manifest.origin.database)
         progress = of_backup(backup.directory.parent, backup.id, *about)
         try:
-            with _remembered(backup, "checksum"):
+            with self._remembered(backup, "checksum"):
                 verify.by_checksum(backup, checksum_progress(progress, backup))
-            with _remembered(backup, level):
+            with self._remembered(backup, level):
                 self._prove(backup, level, progress)
         finally:
             progress.end()
@@ -91,6 +91,18 @@ class Prover:
                 self.identity,
                 self.seconds,
             )
+
+    @contextlib.contextmanager
+    def _remembered(self, backup: Backup, level: str) -> Iterator[None]:
+        try:
+            yield
+        except verify.NotVerified as error:
+            state = read_state(backup.directory).failed(level, error.sentence, _now())
+            write_state(backup.directory, state)
+            # Files that are damaged are these ones, and a copy of them is what is wanted next.
+            if level != "checksum":
+                self.warnings.extend(tell_all(backup.id, state))
+            raise
 
     def refuse_hindered(self, backup: Backup, level: str, freed: int = 0) -> None:
         """What a proof of this one would come to in the end, as far as asking tells; `freed` is what goes before."""
@@ -127,18 +139,6 @@ class Prover:
             raise Refused(f"{lack}: make room, verify it by list, or by restore on another server (state: verified).")
         if there is None and room.UNSEEN not in self.warnings:
             self.warnings.append(room.UNSEEN)
-
-
-@contextlib.contextmanager
-def _remembered(backup: Backup, level: str) -> Iterator[None]:
-    try:
-        yield
-    except verify.NotVerified as error:
-        state = read_state(backup.directory).failed(level, error.sentence, _now())
-        write_state(backup.directory, state)
-        # Files that are damaged are these ones, and a copy of them is what is wanted next.
-        untold = [] if level == "checksum" else tell_all(backup.id, state)
-        raise verify.NotVerified(" ".join([error.sentence, *untold])) from error
 
 
 def checksum_progress(progress: Progress, backup: Backup) -> Callable[[int], None]:

@@ -67,9 +67,12 @@ def test_files_that_are_damaged_here_say_nothing_of_a_copy(
 ) -> None:
     write_state(tmp_path, State({}, copies=COPIES))
     backup: Any = SimpleNamespace(directory=tmp_path, id="b")
-    with pytest.raises(NotVerified), prove._remembered(backup, level):
+    prover = prove.Prover(SimpleNamespace(), None, 1.0, None)  # type: ignore[arg-type]
+    with pytest.raises(NotVerified, match=r"^No\.$"), prover._remembered(backup, level):
         raise NotVerified("No.")
     assert bool(told) == hears
+    # Who could not be told is no part of the reason.
+    assert ["nas:pg/b could not be told" in each for each in prover.warnings] == [True] * hears
 
 
 @pytest.mark.parametrize("before", [None, "It did not restore."])
