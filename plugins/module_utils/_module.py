@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.runbook.postgres.plugins.module_utils._connection import libpq_parameters
 from ansible_collections.runbook.postgres.plugins.module_utils._copy import CopyConnection
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
+from ansible_collections.runbook.postgres.plugins.module_utils._ending import Ended, Ending
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._session import DRIVER_MISSING, Session
 
@@ -38,12 +39,14 @@ class Module:
         kind = AnsibleModule if logged else _Unlogged
         self._ansible = kind(argument_spec=dict(options), supports_check_mode=True, **rules)
         self._result: dict[str, Any] = {}
+        self._ending = Ending()
         self.check_mode: bool = self._ansible.check_mode
         self.params: dict[str, Any] = self._ansible.params
 
     def __enter__(self) -> Module:
         if self._needs_driver:
             self.require_driver()
+        self._ending.begin()
         return self
 
     def require_driver(self) -> None:
@@ -78,11 +81,12 @@ class Module:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ending.give_back()
         for warning in self._result.pop("warnings", ()):
             self._ansible.warn(warning)
         if error is None:
             self._ansible.exit_json(**{"changed": False, **self._result})
-        if isinstance(error, Problem):
+        if isinstance(error, (Problem, Ended)):
             # What was done before it failed is part of what a failure has to say.
             self._ansible.fail_json(msg=error.sentence, **self._result)
         if isinstance(error, Exception):

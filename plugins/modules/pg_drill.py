@@ -27,8 +27,8 @@ description:
   - Two clocks tell that, the one of this host and the one of the cluster. Where a commit is from later than it can be,
     one of them is wrong and the drill fails.
   - Whatever comes of it is written down, as JSON and as a page for people, and what was restored is removed again, also
-    when the drill fails. A drill fails when an objective is missed, a check does not pass, or the recovery does not
-    succeed.
+    when the drill fails or is ended by SIGTERM, as by a shutdown. A drill fails when an objective is missed, a check
+    does not pass, or the recovery does not succeed.
   - A host of the cluster is refused, and so is any that is named as production.
   - The server that is started here listens on no address, archives nothing, and runs no subscription.
 options:

@@ -294,6 +294,17 @@ def test_a_drill_that_was_killed_is_cleaned_up_by_the_next(shared: Backed, scrat
     assert clean(scratch)
 
 
+@pytest.mark.usefixtures("shared")
+def test_a_drill_that_is_asked_to_end_leaves_nothing(scratch: Node) -> None:
+    """As by a shutdown of its host, while its server runs: a month is long until the next one cleans up."""
+    options = {"version": scratch.postgresql, "stanza": STANZA, **BEAT}
+    with inside.held(scratch, "pg_drill", options, Interrupt(("._recovery.trial:Trial.stop",)), user="root") as run:
+        assert not clean(scratch)
+        scratch.exec(["pkill", "-TERM", "-f", "[r]un.py"])
+        assert "ended by SIGTERM before it was through" in run.finish().failure
+    assert clean(scratch)
+
+
 def test_logical_backups_are_restored_on_servers_of_their_own(shop: Backed, scratch: Node) -> None:
     shop.backup()
     shop.archived()

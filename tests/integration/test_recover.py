@@ -350,6 +350,7 @@ def test_a_missing_file_of_wal_is_not_taken_for_the_end(ledger: Backed) -> None:
 
 
 PLACES = (
+    "._recovery.repository:endings",
     "._recovery.repository:Repository.restore",
     "._recovery.proof:Prover.prove",
     "._recovery.trial:Trial.until_stopped",
@@ -391,6 +392,25 @@ def test_a_second_one_is_told_at_once_what_the_first_is_at(ledger: Backed) -> No
             assert f"recovery of stanza {STANZA}, to the end of the archive, at restore" in sentence
         made(run.finish())
     assert ledger.cluster.psql("SELECT count(*) FROM ledger") == "100"
+
+
+def test_one_that_is_asked_to_end_says_how_things_are(ledger: Backed) -> None:
+    """Its session is gone while the restored server runs; nobody else is there to stop that."""
+    cluster, node = ledger.cluster, ledger.node
+    ledger.backup()
+    ledger.archived()
+    asked: dict[str, Any] = {"target": "latest", "running_server": "stop"}
+    at = Interrupt(("._recovery.trial:Trial.stop",))
+    with inside.held(node, "pg_recover", ledger.options(**asked), at, user="root") as run:
+        assert node.exec(["pgrep", "-f", "trial.conf"]).stdout
+        node.exec(["pkill", "-HUP", "-f", "[r]un.py"])
+        sentence = run.finish().failure
+    assert "ended by SIGHUP before it was through" in sentence
+    assert f"was stopped by this run and still is, with its data as it was: systemctl start {cluster.unit}" in sentence
+    assert node.exec(["pgrep", "-f", "trial.conf"], check=False).returncode == 1
+    assert made(ledger.recover(**asked))["changed"]
+    assert cluster.psql("SELECT count(*) FROM ledger") == "100"
+    assert ledger.files() == ["main", *ledger.aside]
 
 
 def test_one_that_does_not_start_says_where_the_old_data_is_and_how_to_go_back(ledger: Backed) -> None:
@@ -441,3 +461,4 @@ def test_a_run_that_ends_anywhere_is_finished_by_the_next(ledger: Backed, runnin
     assert len(ledger.aside) == 1
     assert not made(ledger.recover(**asked))["changed"]
     assert ledger.node.exec(["pgrep", "-f", "trial.conf"], check=False).returncode == 1
+    assert ledger.node.exec(["find", "/tmp", "-name", "runbook-wal-*"]).stdout == ""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
+from ansible_collections.runbook.postgres.plugins.module_utils._ending import Ended
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, said
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drilled import drilled
@@ -66,13 +67,14 @@ def recovered(module: Module) -> None:
             if not module.check_mode:
                 with prover.progress:
                     apply.carry_out()
-        except (Problem, OSError) as problem:
+        except (Problem, OSError, Ended) as problem:
             done = replace(course.plan, changes=tuple(apply.done))
             old = {"old_data": apply.old_data and str(apply.old_data)}
             module.report(**_result(done, wanted, apply.proof, old), warnings=apply.lost)
-            if apply.aftermath is None and isinstance(problem, Problem):
+            if apply.aftermath is None and isinstance(problem, (Problem, Ended)):
                 raise
-            raise Problem(" ".join(each for each in (said(problem), apply.aftermath) if each)) from problem
+            why = problem.sentence if isinstance(problem, Ended) else said(problem)
+            raise Problem(" ".join(each for each in (why, apply.aftermath) if each)) from problem
         _report(module, wanted, course, apply)
 
 

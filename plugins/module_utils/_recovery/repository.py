@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -32,6 +33,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.damage 
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.waldump import Ending, endings
 
 _STANZA = re.compile(r"[A-Za-z0-9_.-]+")
+# Then come the process that made it and a dash.
+_SCRATCH = "runbook-wal-"
 _ASK_SECONDS = 120.0
 _LIST_SECONDS = 300.0
 # Its lines begin with a time, a process and a level.
@@ -156,10 +159,15 @@ def _here(data: Path) -> list[str]:
 
 
 class _scratch:  # noqa: N801 - reads as the function that it stands for
-    """A directory that postgres may write to, gone afterwards."""
+    """A directory that postgres may write to, gone afterwards; what a killed run left goes with the next one's."""
 
     def __enter__(self) -> Path:
-        self._place = Path(tempfile.mkdtemp(prefix="runbook-wal-"))
+        above = Path(tempfile.gettempdir())
+        for left in above.glob(f"{_SCRATCH}*"):
+            process = left.name[len(_SCRATCH) :].partition("-")[0]
+            if not Path("/proc", process).exists():
+                shutil.rmtree(left, ignore_errors=True)
+        self._place = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=above))
         if account(SUPERUSER, "postgresql") is not None:
             shutil.chown(self._place, SUPERUSER, SUPERUSER)
         return self._place

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +66,36 @@ def test_what_nobody_foresaw_is_a_sentence_that_says_where(run: Run) -> None:
 def test_being_stopped_is_not_a_result() -> None:
     with patch_module_args({}), pytest.raises(KeyboardInterrupt), Module(OPTIONS):
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_being_asked_to_end_cleans_up_and_is_told(run: Run, number: signal.Signals) -> None:
+    cleaned = []
+
+    def body(module: Module) -> None:
+        module.report(changed=True, steps=["one"])
+        try:
+            with contextlib.suppress(Exception):
+                signal.raise_signal(number)
+        finally:
+            # Whoever does not want to wait for that says so once more.
+            signal.raise_signal(number)
+            cleaned.append("all")
+
+    result = run(body)
+    assert cleaned == ["all"]
+    assert f"ended by {number.name}" in result["msg"]
+    assert (result["failed"], result["changed"], result["steps"]) == (True, True, ["one"])
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_what_was_to_be_ignored_is(run: Run) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert "failed" not in run(lambda _module: signal.raise_signal(signal.SIGHUP))
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_without_the_driver_the_run_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
