@@ -15,6 +15,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest
 
 _KEEPS = r"^repo{}-retention-(full|diff|full-type)=(\S+)$"
+# By count, as "full backup" or "diff backup set"; by time, as "time-based backup".
+_EXPIRES = re.compile(r"expire [\w-]+ backup")
 # What a new one is counted as; pgBackRest counts full ones among the differential ones as well.
 _COUNTED = {"full": ("full", "diff"), "diff": ("diff",)}
 
@@ -29,7 +31,7 @@ def past(pgbackrest: PgBackRest, wish: Wish, take: Take | None, found: Listed) -
         else:
             arguments.append(f"--repo{wish.repository}-retention-{kind}={count - 1}")
     printed = pgbackrest.run("expire", *arguments, log="info")
-    lines = [line for line in printed.splitlines() if re.search(r"expire \w+ backup", line)]
+    lines = [line for line in printed.splitlines() if _EXPIRES.search(line)]
     going.update(label for line in lines for label in LABEL.findall(line))
     return [each.id for each in found.entries if each.id in going]
 

@@ -298,6 +298,24 @@ def test_only_what_must_stay_stays() -> None:
     assert spared(there, names[:6]) == (tuple(names[1:6]), (names[0],))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "expire full backup {}",
+        "repo1: expire full backup {}",
+        "repo1: expire diff backup set {}, 20300101-000000F_20300102-000000I",
+        "repo1: expire time-based backup {}",
+        "expire time-based backup set repo1: {}, 20300101-000000F_20300102-000000I",
+    ],
+)
+def test_what_is_past_is_read_in_whatever_words_it_is_told(words: str) -> None:
+    printed = (
+        f"P00   INFO: [DRY-RUN] {words.format(FULL)}\nP00   INFO: repo1: 15-1 remove archive, start = 1, stop = 2\n"
+    )
+    pgbackrest = SimpleNamespace(run=lambda *_, **__: printed)
+    assert past(pgbackrest, WISH, None, look(backup(FULL, 30, first=2), backup(NEXT, 5, first=4))) == [FULL]  # type: ignore[arg-type]
+
+
 def test_with_a_backup_goes_what_stands_on_it() -> None:
     on = look(
         backup(FULL, 30, first=2), backup(DIFF, 20, first=3, on=(FULL,)), backup(INCR, 10, first=4, on=(FULL, DIFF))
