@@ -28,9 +28,9 @@ options:
     type: str
   repository:
     description:
-      - The number of the repository that is asked for O(stanza).
+      - The number of the only repository that is asked for O(stanza). Without it each is that the host's pgBackRest
+        knows, and RV(backups[].place) tells which one a backup is in.
     type: int
-    default: 1
   database:
     description:
       - Only backups of this database.
@@ -318,7 +318,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._module import Mo
 OPTIONS = {
     "destination": {"type": "path"},
     "stanza": {"type": "str"},
-    "repository": {"type": "int", "default": 1},
+    "repository": {"type": "int"},
     "database": {"type": "str"},
     "checksum": {"type": "bool", "default": False},
 }

@@ -57,6 +57,15 @@ def stanza_file(stanza: str) -> Path:
     return PARTS / f"{stanza}.conf"
 
 
+def numbers(stanza: str) -> frozenset[int]:
+    """The repositories that this host is told of; none where its files are not ours."""
+    try:
+        text = stanza_file(stanza).read_text(encoding="utf-8")
+    except OSError:
+        return frozenset()
+    return frozenset(map(int, re.findall(r"^repo(\d+)-", text, re.MULTILINE)))
+
+
 def secrets_file(stanza: str) -> Path:
     return PARTS / f"{stanza}.secrets.conf"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.listing import Listing
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical import state
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import gaps, observe
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.catalogue import Listed, gaps, observe
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.running import running
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.wal import Wal
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest
@@ -16,10 +16,26 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.progr
 _SECONDS = 300.0
 
 
-def physical(stanza: str, repository: int) -> Listing:
+def physical(stanza: str, repository: int | None) -> Listing:
+    """Those of one repository, or of each that this host's pgBackRest knows: one that is not reached hides no other."""
     pgbackrest = PgBackRest(stanza, _SECONDS)
+    found = [_observed(pgbackrest, each) for each in ([repository] if repository else _known(pgbackrest))]
+    broken = [
+        {"path": f"repository {each.repository}", "problem": problem}
+        for each in found
+        for problem in (*each.problems, *gaps(each))
+    ]
+    # The lock is one for all of them.
+    lock = next((each.lock for each in found if each.lock), {})
+    return Listing([entry for each in found for entry in each.entries], broken, running(pgbackrest, lock))
+
+
+def _known(pgbackrest: PgBackRest) -> list[int]:
+    told = pgbackrest.json("info")
+    return [each["key"] for about in told for each in about.get("repo", [])] or [1]
+
+
+def _observed(pgbackrest: PgBackRest, repository: int) -> Listed:
+    stanza = pgbackrest.stanza
     wal = Wal(pgbackrest, repository, state.damaged_wal(stanza, repository))
-    found = observe(pgbackrest, repository, state.load(stanza, repository), wal)
-    place = f"repository {repository}"
-    broken = [{"path": place, "problem": each} for each in (*found.problems, *gaps(found))]
-    return Listing(found.entries, broken, running(pgbackrest, found.lock))
+    return observe(pgbackrest, repository, state.load(stanza, repository), wal)

@@ -25,6 +25,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._files import File, changed, observe
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drilled import drilled
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files import numbers
 
 DIRECTORY = Path("/var/lib/runbook-postgres")
 LAYOUT = 1
@@ -84,7 +85,10 @@ def save(found: Listed, remembered: Mapping[str, Remembered], now: datetime) -> 
         if name in known
     }
     document = _document(found.stanza)
-    repositories = document.get("repositories", {})
+    # What lies in one that is no more brings nothing back.
+    told_of = {str(each) for each in numbers(found.stanza)}
+    before = document.get("repositories", {})
+    repositories = {number: each for number, each in before.items() if number in told_of or not told_of}
     known_wal = {"damaged_wal": sorted(found.damaged)}
     repositories[str(found.repository)] = {"backups": backups, **known_wal, **_summary(found)}
     document = {

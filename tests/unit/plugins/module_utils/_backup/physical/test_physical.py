@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 from dataclasses import replace
@@ -406,6 +407,31 @@ def test_what_others_found_out_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch
     found = long.save()
     assert [(each.id, each.good) for each in found.entries] == [(FULL, False), (NEXT, True)]
     assert state.load("ledger", 1) == {FULL: Remembered(None, ("It is torn.",)), NEXT: Remembered(VERIFIED)}
+
+
+def test_a_repository_that_is_no_more_is_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The health report would go on telling of what its backups bring back."""
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(files, "PARTS", tmp_path)
+    told = files.stanza_file("ledger")
+    told.write_text("[ledger]\nrepo1-path=/a\nrepo2-host=keeper\n", encoding="utf-8")
+
+    def kept(repository: int, days: int) -> dict[str, Any]:
+        found = replace(look(backup(FULL, days, first=2)), repository=repository)
+        state.save(found, {}, NOW)
+        return dict(json.loads(state.path("ledger").read_text(encoding="utf-8")))
+
+    kept(2, 30)
+    both = kept(1, 5)
+    assert set(both["repositories"]) == {"1", "2"}
+    assert both["recoverable_from"] < both["last_backup_at"]
+    told.write_text("[ledger]\nrepo1-path=/a\n", encoding="utf-8")
+    alone = kept(1, 5)
+    assert set(alone["repositories"]) == {"1"}
+    assert alone["recoverable_from"] == alone["last_backup_at"] == both["last_backup_at"]
+    # Where the files are somebody else's nobody knows which there are.
+    told.unlink()
+    assert set(kept(2, 30)["repositories"]) == {"1", "2"}
 
 
 @pytest.mark.parametrize(
