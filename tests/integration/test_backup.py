@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -52,6 +53,23 @@ def test_each_way_holds_what_it_says(kept: Backups, form: str, method: str, encr
     if encrypted:
         assert not any(b"orders" in kept.raw(f"{done['path']}/{each['path']}") for each in told["files"])
     assert kept.server.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'runbook_%'") == 0
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_so_many_processes_read_as_are_wished(kept: Backups, jobs: int) -> None:
+    """As the server tells who read: each of several processes has a session that sees what the first one saw."""
+    log = kept.server.primary.log_file
+    kept.server.run("ALTER SYSTEM SET log_statement = 'all'", "SELECT pg_reload_conf()")
+    try:
+        before = len(kept.node.exec(["cat", log]).stdout)
+        kept.taken(format="directory", jobs=jobs)
+        told = kept.node.exec(["cat", log]).stdout[before:]
+    finally:
+        kept.server.run("ALTER SYSTEM RESET log_statement", "SELECT pg_reload_conf()")
+    sharing = set(re.findall(r"\[(\d+)\] .* statement: SET TRANSACTION SNAPSHOT ", told))
+    reading = set(re.findall(r"\[(\d+)\] .* statement: COPY .* TO stdout", told))
+    assert len(sharing) == (1 if jobs == 1 else 1 + jobs)
+    assert set() < reading <= sharing
 
 
 def test_a_young_backup_is_enough(kept: Backups) -> None:

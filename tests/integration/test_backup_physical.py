@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -465,6 +466,135 @@ def test_a_night_without_a_backup_is_not_silent(alone: Backups) -> None:
     finally:
         alone.primary.node.exec(["rm", signal])
         alone.primary.node.exec(["systemctl", "restart", unit])
+
+
+def test_backups_of_each_repository_are_listed(alone: Backups) -> None:
+    second = {"path": "/srv/second", "retention": {"full": 1}}
+    alone.stage.played("backup", backup_repositories=[DISK, second])
+    try:
+        taken = [backup(alone, max_age="0", repository=each).result["id"] for each in (1, 2)]
+        found = alone.run("pg_backup_info").result
+        where = {each["id"]: (each["place"], each["encrypted"]) for each in found["backups"]}
+        assert [where[each] for each in taken] == [("repository 1", True), ("repository 2", False)]
+        assert set(where) == set(ids(alone))
+        assert found["backups"][0]["id"] == taken[1]
+        assert found["backups"][0]["verified"]["level"] == "checksum"
+        [other] = alone.run("pg_backup_info", repository=2).result["backups"]
+        assert other == found["backups"][0]
+        # One that is away hides none of the others.
+        alone.repository.exec(["mv", "/srv/second", "/srv/away"])
+        found = alone.run("pg_backup_info").result
+        assert {each["place"] for each in found["backups"]} == {"repository 1"}
+        assert "repository 2" in {each["path"] for each in found["broken"]}
+    finally:
+        alone.repository.exec(["rm", "-rf", "/srv/second", "/srv/away"])
+        alone.played()
+    # The next backup tells others of what there is.
+    backup(alone, max_age="0")
+    assert set(json.loads(alone.repository.exec(["cat", STATE]).stdout)["repositories"]) == {"1"}
+
+
+# Makes a backup of a repository that is not encrypted older, in its list, as pgBackRest would have written that.
+AGED = """
+import hashlib, json, sys
+path, label, days = sys.argv[1], sys.argv[2], int(sys.argv[3])
+told, section = {}, {}
+for line in open(path):
+    if line.startswith("["):
+        section = told.setdefault(line.strip()[1:-1], {})
+    elif "=" in line:
+        key, _, section[key] = line.rstrip("\\n").partition("=")
+def checksum():
+    parts = [
+        '"%s":{%s}' % (name, ",".join('"%s":%s' % each for each in keys.items() if each[0] != "backrest-checksum"))
+        for name, keys in told.items()
+    ]
+    return json.dumps(hashlib.sha1(("{%s}" % ",".join(parts)).encode()).hexdigest())
+assert checksum() == told["backrest"]["backrest-checksum"], "pgBackRest sums it up in another way"
+backup = json.loads(told["backup:current"][label])
+for name in ("backup-timestamp-start", "backup-timestamp-stop"):
+    backup[name] -= 86400 * days
+told["backup:current"][label] = json.dumps(backup, separators=(",", ":"), sort_keys=True)
+told["backrest"]["backrest-checksum"] = checksum()
+text = "\\n".join("[%s]\\n" % name + "".join("%s=%s\\n" % each for each in keys.items()) for name, keys in told.items())
+for each in (path, path + ".copy"):
+    open(each, "w").write(text)
+"""
+
+
+def test_a_retention_by_time_is_kept_and_told_beforehand(alone: Backups) -> None:
+    """Of two days: the newest one from before them stays, from which each moment in them can be reached."""
+    second = {"path": "/srv/second", "retention": {"full": 2, "full_type": "time"}}
+    alone.stage.played("backup", backup_repositories=[DISK, second])
+    try:
+        labels = [backup(alone, max_age="0", repository=2).result["id"] for _ in range(2)]
+        # Both are younger, however many there are.
+        assert backup(alone, check=True, max_age="0", repository=2).result["removed"] == []
+        info = f"/srv/second/backup/{STANZA}/backup.info"
+        for label, days in zip(labels, ("5", "3")):
+            alone.repository.exec(["python3", "-c", AGED, info, label, days], user="postgres")
+        foreseen = backup(alone, check=True, repository=2).result
+        done = backup(alone, repository=2).result
+        assert (done["steps"], done["removed"], done["diff"]) == tuple(
+            foreseen[each] for each in ("steps", "removed", "diff")
+        )
+        assert [each["id"] for each in done["removed"]] == labels[:1]
+        assert listed(alone, f"/srv/second/backup/{STANZA}") == [labels[1], done["id"]]
+    finally:
+        alone.repository.exec(["rm", "-rf", "/srv/second"])
+        alone.played()
+
+
+# An expiry that is looked at in small steps and killed once something is so.
+KILLED = """
+pgbackrest --stanza={stanza} --repo=2 expire & expiry=$!
+while kill -STOP $expiry; do
+    if {so}; then kill -9 $expiry; exit 0; fi
+    kill -CONT $expiry
+done
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    "so",
+    [
+        pytest.param("test ! -e {place}/{label}/backup.manifest", id="invalid and still listed"),
+        pytest.param("! grep -q ^{label}= {place}/backup.info", id="listed no more"),
+        pytest.param("test $(find {place}/{label} -type f | wc -l) -lt {half}", id="half removed"),
+    ],
+)
+def test_an_expiry_that_was_killed_is_finished_by_the_next_run(alone: Backups, so: str) -> None:
+    second = {"path": "/srv/second", "retention": {"full": 2}}
+    place = f"/srv/second/backup/{STANZA}"
+    alone.stage.played("backup", backup_repositories=[DISK, second])
+    try:
+        for _ in range(3):
+            alone.pgbackrest("backup", "--repo=2", "--type=full", "--no-expire-auto")
+        label, *kept = listed(alone, place)
+        files = alone.repository.exec(["find", f"{place}/{label}", "-type", "f"]).stdout.count("\n")
+        script = KILLED.format(stanza=STANZA, so=so.format(place=place, label=label, half=files // 2))
+        alone.repository.exec(["bash", "-c", script], user="postgres")
+        assert listed(alone, place) == [label, *kept]
+        # The ones that stay are whole, and what is left of the other one is nobody's damage.
+        done = backup(alone, repository=2, kind="full", max_age="0")
+        assert done.code == 0, done.text
+        assert done.result["verified"]["level"] == "checksum"
+        assert listed(alone, place) == [kept[1], done.result["id"]]
+        assert set(ids(alone)) >= {kept[1], done.result["id"]}
+        assert label not in ids(alone)
+    finally:
+        alone.repository.exec(["rm", "-rf", "/srv/second"])
+        alone.played()
+
+
+def test_so_many_processes_are_at_work_as_are_wished(alone: Backups) -> None:
+    alone.played(backup_processes=3)
+    told = alone.pgbackrest("backup", "--type=full", "--log-level-console=detail")
+    assert set(re.findall(r"P(\d\d) DETAIL: backup file", told)) == {"01", "02", "03"}
+    alone.played()
+    told = alone.pgbackrest("backup", "--type=full", "--log-level-console=detail")
+    assert set(re.findall(r"P(\d\d) DETAIL: backup file", told)) == {"01", "02"}
 
 
 def test_a_disk_that_is_full_is_told_and_leaves_no_backup(alone: Backups) -> None:
