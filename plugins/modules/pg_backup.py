@@ -251,7 +251,7 @@ options:
 attributes:
   check_mode:
     description:
-      - Says what would be taken, verified, copied and removed; nothing is written. It waits for no other run: with
+      - Says what would be taken, verified, copied and removed; nothing is written. It waits for no other run; with
         O(method=logical) it warns of one that is at work there, with O(method=physical) it is refused like a run.
     support: full
   diff_mode:
