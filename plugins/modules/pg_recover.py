@@ -79,6 +79,16 @@ options:
     type: str
     choices: [promoted, paused]
     default: promoted
+  archives:
+    description:
+      - Whether what is recovered takes the place of the cluster that archives into this stanza, and goes on archiving
+        as its configuration says.
+      - With V(false) C(archive_mode) is off in the data's own C(postgresql.auto.conf), over all configuration of the
+        host, before a server runs on it that could archive. Where production serves elsewhere that is what is wanted,
+        since two servers of one cluster that archive into one repository spoil it for both.
+      - A run that finds the recovery done and the data otherwise than that is refused, and says how to change it.
+    type: bool
+    default: true
   running_server:
     description:
       - What becomes of a server that runs on the present data.
@@ -190,6 +200,15 @@ EXAMPLES = r"""
         query: SELECT count(*) > 0 FROM customer
   become: true
 
+- name: What orders were yesterday can be looked up on another host, while production serves
+  runbook.postgres.pg_recover:
+    version: 15
+    stanza: orders
+    target: time
+    target_value: "2026-01-30T23:59:59+01:00"
+    archives: false
+  become: true
+
 - name: The last transaction that is not wanted is named, look before it goes on
   runbook.postgres.pg_recover:
     version: 15
@@ -238,6 +257,11 @@ timeline:
     - The timeline that the instance is on since then.
   returned: when it was replayed
   type: int
+archives:
+  description:
+    - Whether what was recovered goes on archiving as its configuration says.
+  returned: always
+  type: bool
 checks:
   description:
     - The questions that were asked and passed.
@@ -280,6 +304,7 @@ OPTIONS = {
     "inclusive": {"type": "bool", "default": True},
     "timeline": {"type": "int"},
     "end": {"type": "str", "choices": ["promoted", "paused"], "default": "promoted"},
+    "archives": {"type": "bool", "default": True},
     "running_server": {"type": "str", "choices": ["refuse", "stop", "stop_last"], "default": "refuse"},
     "leave_standbys": {"type": "bool", "default": False},
     "replaces": {"type": "str"},

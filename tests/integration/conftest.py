@@ -144,6 +144,7 @@ LONG_TESTS = {
         "test_positions_transactions_and_names_are_met_exactly",
         "test_tablespaces_of_the_old_data_stay_where_they_are",
         "test_what_never_reached_the_archive_is_taken_from_the_old_directory",
+        "test_what_is_recovered_beside_production_archives_nothing",
     ),
     "test_rejoin": (
         "test_a_run_that_ends_anywhere_is_finished_by_the_next",

@@ -83,6 +83,8 @@ def test_a_drill_measures_proves_and_leaves_nothing(shared: Backed, scratch: Nod
     assert [each["passed"] for each in done["checks"]] == [True] * 5
     assert {"restore", "replay", "checksums"} <= set(done["took"])
     assert clean(scratch)
+    # The timeline that it began is in nobody's archive.
+    assert scratch.exec(["find", f"{REPOSITORY}/archive", "-name", "00000002*"]).stdout == ""
     page = scratch.exec(["cat", done["page_file"]]).stdout
     assert "rows &lt;are&gt; there" in page
     state = json.loads(scratch.exec(["cat", STATE]).stdout)

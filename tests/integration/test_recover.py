@@ -126,6 +126,36 @@ def test_paused_to_be_looked_at_and_then_let_go(ledger: Backed) -> None:
     assert not made(ledger.recover(**asked))["changed"]
 
 
+def test_what_is_recovered_beside_production_archives_nothing(ledger: Backed) -> None:
+    """Also where the data brings settings of its own that archive, and through a pause."""
+    cluster = ledger.cluster
+    cluster.psql("ALTER SYSTEM SET archive_mode = always")
+    ledger.backup()
+    target = ledger.now()
+    cluster.psql("INSERT INTO ledger (who) VALUES (5)")
+    asked: dict[str, Any] = {"target": "time", "target_value": target, "running_server": "stop", "archives": False}
+    foreseen = made(ledger.recover(check=True, end="paused", **asked))
+    done = made(ledger.recover(end="paused", **asked))
+    assert (foreseen["steps"], foreseen["diff"]) == (done["steps"], done["diff"])
+    assert "with archiving off" in str(done["diff"])
+    assert not done["archives"]
+    made(ledger.recover(**asked))
+    assert cluster.psql("SHOW archive_mode; SELECT pg_is_in_recovery()") == "off\nf"
+    cluster.psql("INSERT INTO ledger (who) VALUES (6); SELECT pg_switch_wal()")
+    cluster.stop()
+    cluster.start()
+    assert cluster.node.exec(["find", f"{REPOSITORY}/archive", "-name", "00000002*"]).stdout == ""
+    for check in (True, False):
+        assert not made(ledger.recover(check=check, **asked))["changed"]
+    # It takes production's place when somebody says so, to it.
+    asked["archives"] = True
+    assert "ALTER SYSTEM RESET archive_mode and restart it" in refused(ledger.recover(**asked))
+    cluster.psql("ALTER SYSTEM RESET archive_mode")
+    cluster.restart()
+    assert made(ledger.recover(**asked)) | {"archives": True, "changed": False} == made(ledger.recover(**asked))
+    assert "00000002" in ledger.archived()
+
+
 def test_what_never_reached_the_archive_is_taken_from_the_old_directory(ledger: Backed) -> None:
     cluster = ledger.cluster
     ledger.backup()

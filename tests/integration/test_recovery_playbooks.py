@@ -72,6 +72,11 @@ def test_in_an_emergency_all_that_can_be_read_comes_back(ledger: Backed, tmp_pat
         "emergency_checks": [{"name": "ledger", "query": "SELECT count(*) = 102 FROM ledger"}],
         "postgres_hosts": [node.name, "another"],
     }
+    # Whether the other one still archives as the cluster is for a person to say.
+    code, text = play(tmp_path, "emergency_restore", node, check=True, **asked)
+    assert code != 0
+    assert "another did not say whether it serves as a primary" in " ".join(text.split())
+    asked["emergency_archives"] = True
     code, text = play(tmp_path, "emergency_restore", node, check=True, **asked)
     assert code == 0, text
     assert ledger.files() == ["main"]
@@ -79,6 +84,7 @@ def test_in_an_emergency_all_that_can_be_read_comes_back(ledger: Backed, tmp_pat
     assert code == 0, text
     assert "another could not be asked" in text
     assert "Its data is sound." in text
+    assert "It archives as the cluster, as emergency_archives says." in text
     # What is to be done about its standbys is a command to be copied.
     assert "replication_rebuild" in text
     assert "another" in text
@@ -108,6 +114,8 @@ def test_in_an_emergency_all_that_can_be_read_comes_back(ledger: Backed, tmp_pat
 
 def test_a_point_in_time_is_reached_here_and_on_another_host(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
     cluster, node = ledger.cluster, ledger.node
+    # In the data, which takes it along.
+    cluster.psql("ALTER SYSTEM SET archive_mode = on")
     ledger.backup()
     target = ledger.now()
     cluster.psql("DROP TABLE ledger")
@@ -122,7 +130,10 @@ def test_a_point_in_time_is_reached_here_and_on_another_host(ledger: Backed, scr
     elsewhere = Cluster(scratch, cluster.version)
     try:
         assert code == 0, text
-        assert elsewhere.psql("SELECT count(*) FROM ledger") == "100"
+        assert elsewhere.psql("SELECT count(*) FROM ledger; SHOW archive_mode") == "100\noff"
+        told = " ".join(text.split())
+        assert f"It archives nothing, since {scratch.name} is none of the cluster's servers." in told
+        assert "Take a new backup now" not in told
         assert (
             "does not exist" in cluster.node.exec(["psql", "-c", "TABLE ledger"], user="postgres", check=False).stderr
         )
@@ -142,7 +153,8 @@ def test_a_point_in_time_is_reached_here_and_on_another_host(ledger: Backed, scr
     assert "it followed timeline 1 and is on 2" in " ".join(text.split())
     [old] = ledger.aside
     assert old in text
-    assert cluster.psql("SELECT count(*) FROM ledger") == "100"
+    assert "It archives as the cluster, since no other server of the cluster serves." in " ".join(text.split())
+    assert cluster.psql("SELECT count(*) FROM ledger; SHOW archive_mode") == "100\non"
     code, text = play(tmp_path, "pitr", node, **asked)
     assert code == 0, text
     assert "changed=0" in text

@@ -162,6 +162,8 @@ class Apply:
             self.lost = keep_wal(place, stanza, self._first())
         promotes = self._wanted.end != PAUSED
         proof = self._prover.prove(stanza, promotes=promotes, now=time.time(), more_wal=stopped)
+        if not self._wanted.archives:
+            exchange.silence(place)
         if not promotes:
             exchange.stay_paused(place, self._prover.recovery(proof["followed_timeline"], place.data))
         left = data_in(place)

@@ -20,6 +20,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._command import P
 from ansible_collections.runbook.postgres.plugins.module_utils._controldata import parsed, printed
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._instance.settings import AUTO_FILE
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import Postmaster, postmaster
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.seclusion import quoted
@@ -85,10 +86,18 @@ def register(place: Place, port: int) -> None:
 
 def stay_paused(place: Place, recovery: Mapping[str, str]) -> None:
     """Have the restored data stop at the target again whenever it starts."""
-    file = place.restored / "postgresql.auto.conf"
+    file = place.restored / AUTO_FILE
     text = file.read_bytes().partition(_OURS)[0]
     lines = "".join(f"{name} = {quoted(value)}\n" for name, value in recovery.items())
     content = text + _OURS + lines.encode()
+    _files.put(_files.File(file, content, _debian.SUPERUSER, _debian.SUPERUSER, 0o600), file)
+
+
+def silence(place: Place) -> None:
+    """Have no server on the restored data archive, whatever configuration it is given."""
+    file = place.restored / AUTO_FILE
+    # The last line of a name counts.
+    content = file.read_bytes().partition(_OURS)[0] + b"archive_mode = 'off'\n"
     _files.put(_files.File(file, content, _debian.SUPERUSER, _debian.SUPERUSER, 0o600), file)
 
 
@@ -157,7 +166,7 @@ def promote(place: Place) -> int:
 
 def forget_target(place: Place, server: Postmaster) -> None:
     """Only once recovery has ended: without them one that is started again replays past its target, or not at all."""
-    text = (place.data / "postgresql.auto.conf").read_text(errors="surrogateescape")
+    text = (place.data / AUTO_FILE).read_text(errors="surrogateescape")
     names = dict.fromkeys(_RECOVERY.findall(text))
     resets = "".join(f"ALTER SYSTEM RESET {_debian.identifier(name)};\n" for name in names)
     server.socket().psql(resets + "SELECT pg_reload_conf();")

@@ -18,6 +18,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._command import P
 from ansible_collections.runbook.postgres.plugins.module_utils._controldata import Control, parsed, printed
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, said
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors
+from ansible_collections.runbook.postgres.plugins.module_utils._instance.configuration import last_values
+from ansible_collections.runbook.postgres.plugins.module_utils._instance.settings import AUTO_FILE
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import postmaster
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import SEGMENT_BYTES, Segment
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import (
@@ -60,6 +62,8 @@ class Data:
     segment_bytes: int = SEGMENT_BYTES
     # When its control file was written last, in seconds since 1970: a server that stands still writes it no more.
     written_at: float | None = None
+    # What its own settings, which are over the instance's, say of archive_mode.
+    archive_mode: str | None = None
 
     @property
     def standing(self) -> str | None:
@@ -161,6 +165,7 @@ def data_in(place: Place) -> Data | None:
         _segments(wal, segment_bytes),
         segment_bytes,
         _written_at(directory / "global/pg_control"),
+        last_values(_text(directory / AUTO_FILE) or "").get("archive_mode"),
     )
 
 

@@ -72,9 +72,14 @@ def done_before(wanted: Wanted, host: Host) -> bool:
     state, data = host.state, host.data
     if wanted.again or state is None or data is None or data.control is None:
         return False
-    same = state.get("request") == wanted.request and state.get("end") == wanted.end
+    # Whether it archives is compared with what the data says now.
+    same = _aims(state.get("request")) == _aims(wanted.request) and state.get("end") == wanted.end
     own = {data.control.position.timeline, *(number for number, _lsn in data.ancestors)}
     return same and data.control.system_identifier == state.get("system_identifier") and state.get("timeline") in own
+
+
+def _aims(request: Any) -> dict[str, Any]:
+    return {key: value for key, value in dict(request or {}).items() if key != "archives"}
 
 
 def promotes_paused(wanted: Wanted, host: Host) -> bool:
@@ -118,7 +123,7 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
         return Course(Plan(refusals=tuple(refusals)))
     steps = tuple(_steps(wanted, host, stanza, backup, archive, resumes))
     before = _told(wanted, host)
-    after = [f"{wanted.place.data}: cluster {stanza.system_identifier} at {wanted.target}, {wanted.end}"]
+    after = [f"{wanted.place.data}: cluster {stanza.system_identifier} at {wanted.target}, {_ends(wanted)}"]
     warnings = (
         *(choice.warnings if resumes is None else ()),
         *_warnings(wanted, host, overtaken=overtaken),
@@ -153,7 +158,11 @@ def _steps(
         yield Step("place", f"move what was restored to {place.data}")
     if host.registered is None or host.half_registered:
         yield Step("register", f"register instance {wanted.title} for Debian's tools")
-    yield Step("start", f"start instance {wanted.title}, {wanted.end}")
+    yield Step("start", f"start instance {wanted.title}, {_ends(wanted)}")
+
+
+def _ends(wanted: Wanted) -> str:
+    return wanted.end if wanted.archives else f"{wanted.end}, with archiving off"
 
 
 def _warnings(wanted: Wanted, host: Host, *, overtaken: bool = False) -> Iterator[str]:

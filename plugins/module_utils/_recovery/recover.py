@@ -34,7 +34,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan im
     promotes_paused,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, Prover
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import of_keeper, of_stopped
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import (
+    of_archiving,
+    of_keeper,
+    of_stopped,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.turn import turn
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.unarchived import bytes_waiting
@@ -53,9 +57,9 @@ def recovered(module: Module) -> None:
     ):
         found = host.observe(place)
         if done_before(wanted, found) and found.mark is None:
-            stopped = of_stopped(wanted, found)
-            if stopped is not None:
-                raise Refused(stopped)
+            for refusal in (of_stopped(wanted, found), of_archiving(wanted, found)):
+                if refusal is not None:
+                    raise Refused(refusal)
             module.report(**_result(Plan(), wanted, dict((found.state or {}).get("proof", {})), found.state))
             return
         course = _course(wanted, found, repository)
@@ -115,6 +119,7 @@ def _wanted(params: Mapping[str, Any]) -> Wanted:
         params["timeline"],
         params["backup"],
         params["end"],
+        params["archives"],
         params["running_server"],
         params["leave_standbys"],
         params["system_identifier"],
@@ -136,6 +141,9 @@ def _stanza(wanted: Wanted, repository: Repository, found: host.Host) -> Stanza:
 
 def _course(wanted: Wanted, found: host.Host, repository: Repository) -> Course:
     if promotes_paused(wanted, found):
+        otherwise = of_archiving(wanted, found)
+        if otherwise is not None:
+            raise Refused(otherwise)
         if found.promoters:
             raise Refused(" ".join(of_keeper(wanted, found)))
         stands = found.server is not None and found.server.in_recovery
@@ -187,6 +195,7 @@ def _result(
     result: dict[str, Any] = {
         "changed": plan.changed,
         "target": str(wanted.target),
+        "archives": wanted.archives,
         "steps": [step.sentence for step in plan.changes],
         "old_data": (state or {}).get("old_data"),
         **{key: proof.get(key) for key in ("stopped_at_lsn", "stopped_at_time", "next_transaction_at", "timeline")},

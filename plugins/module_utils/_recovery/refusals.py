@@ -26,6 +26,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted 
     Wanted,
 )
 
+# As somebody may have written it.
+_OFF = ("off", "false", "no", "0")
 # What every instance writes for itself, and WAL that is replayed.
 SPARE_BYTES = 256 << 20
 
@@ -75,6 +77,27 @@ def of_stopped(wanted: Wanted, host: Host) -> str | None:
     return (
         f"Instance {wanted.title} was recovered to {wanted.target} before, and its server does not run: "
         "start it, or say again: true to have it recovered once more."
+    )
+
+
+def of_archiving(wanted: Wanted, host: Host) -> str | None:
+    """Why what was recovered before is not what is wanted now, although it is at the target."""
+    state, data = host.state, host.data
+    silent = data is not None and data.archive_mode in _OFF
+    if silent == (not wanted.archives):
+        return None
+    was = f"Instance {wanted.title} was recovered to {wanted.target} before"
+    if wanted.archives:
+        # The cluster's own, that nobody set here.
+        if dict((state or {}).get("request", {})).get("archives", True):
+            return None
+        return (
+            f"{was}, and archives nothing since then: see that no other server archives as this cluster, have it say "
+            "ALTER SYSTEM RESET archive_mode and restart it, or say again: true to have it recovered once more."
+        )
+    return (
+        f"{was}, and may archive: have it say ALTER SYSTEM SET archive_mode = off and restart it, or say again: true "
+        "to have it recovered once more."
     )
 
 

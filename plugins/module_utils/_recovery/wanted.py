@@ -27,6 +27,8 @@ class Wanted:
     timeline: int | None = None
     label: str | None = None
     end: str = PROMOTED
+    # Whether it goes on archiving as its configuration says; a server beside production must not.
+    archives: bool = True
     running_server: str = REFUSE
     leave_standbys: bool = False
     system_identifier: str | None = None
@@ -43,7 +45,9 @@ class Wanted:
     @property
     def request(self) -> dict[str, Any]:
         """What makes two runs the same one."""
+        told = {} if self.archives else {"archives": False}
         return {
+            **told,
             "stanza": self.stanza,
             "target": self.target.kind,
             "value": self.target.value,

@@ -28,7 +28,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan im
     plan_recovery,
     promotes_paused,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import of_stopped
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import of_archiving, of_stopped
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Target
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import Wanted
 
@@ -234,6 +234,22 @@ def test_what_was_done_is_not_called_done_while_its_server_is_down() -> None:
     done = replace(ON_TWO, state=state())
     assert of_stopped(WANTED, replace(done, server=SERVER)) is None
     assert "does not run: start it, or say again: true" in str(of_stopped(WANTED, replace(done, server=None)))
+
+
+def test_what_was_recovered_to_archive_nothing_is_not_taken_for_production() -> None:
+    beside = replace(WANTED, archives=False)
+    silent = replace(ON_TWO, data=replace(ON_TWO.data or DATA, archive_mode="off"), state=state(beside))
+    for wanted in (WANTED, beside):
+        assert done_before(wanted, silent)
+    assert of_archiving(beside, silent) is None
+    assert "ALTER SYSTEM RESET archive_mode" in str(of_archiving(WANTED, silent))
+    assert of_archiving(WANTED, replace(silent, data=ON_TWO.data)) is None
+    assert "ALTER SYSTEM SET archive_mode = off" in str(of_archiving(beside, replace(ON_TWO, state=state())))
+    # The cluster's own setting, that it had when it was backed up, is nobody's mistake.
+    assert of_archiving(WANTED, replace(silent, state=state())) is None
+    plan = course(beside, EMPTY).plan
+    assert plan.changes[-1].sentence == "start instance 15/main, promoted, with archiving off"
+    assert plan.after[0].endswith("promoted, with archiving off")
 
 
 def test_a_paused_one_is_only_let_go() -> None:
