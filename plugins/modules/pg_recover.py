@@ -112,6 +112,13 @@ options:
     description:
       - The cluster that is meant. Whatever the stanza holds unless given.
     type: str
+  proofs:
+    description:
+      - What M(runbook.postgres.pg_backup) has written down of the stanza's backups where it takes them, the content of
+        C(/var/lib/runbook-postgres/backup-<stanza>.json) there. That of this host counts unless given.
+      - A target that needs WAL which is known to be damaged is refused, and a backup that is known to be damaged is
+        begun with only where there is no other.
+    type: dict
   checks:
     description:
       - Questions that are put to the recovered server before it takes its place. Any answer but true fails the run.
@@ -309,6 +316,7 @@ OPTIONS = {
     "leave_standbys": {"type": "bool", "default": False},
     "replaces": {"type": "str"},
     "system_identifier": {"type": "str"},
+    "proofs": {"type": "dict"},
     "checks": {"type": "list", "elements": "dict", "default": [], "options": CHECK},
     "again": {"type": "bool", "default": False},
     "version": {"type": "int", "required": True},

@@ -138,6 +138,7 @@ LONG_TESTS = {
         "test_a_missing_file_of_wal_is_not_taken_for_the_end",
         "test_a_run_that_ends_anywhere_is_finished_by_the_next",
         "test_a_target_that_is_missed_leaves_everything_as_it_was",
+        "test_a_target_that_needs_wal_known_to_be_damaged_is_refused_by_its_name",
         "test_another_cluster_is_not_written_over_and_room_is_counted",
         "test_one_that_does_not_start_says_where_the_old_data_is_and_how_to_go_back",
         "test_paused_to_be_looked_at_and_then_let_go",

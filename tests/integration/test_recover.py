@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -374,6 +375,35 @@ def test_a_missing_file_of_wal_is_not_taken_for_the_end(ledger: Backed) -> None:
     cluster.drop()
     sentence = ledger.recover(target="latest").failure
     assert "WAL in between is missing or damaged" in sentence
+
+
+def test_a_target_that_needs_wal_known_to_be_damaged_is_refused_by_its_name(ledger: Backed) -> None:
+    """It was found when the repository was proven, and is not found by hours of replay."""
+    cluster, node = ledger.cluster, ledger.node
+    ledger.backup()
+    before = cluster.psql("SELECT pg_current_wal_lsn()")
+    cluster.psql("INSERT INTO ledger (who) VALUES (1)")
+    ledger.archived()
+    cluster.psql("INSERT INTO ledger (who) VALUES (2); SELECT pg_sleep(1.1)")
+    torn = ledger.archived()
+    target = ledger.now()
+    cluster.psql("INSERT INTO ledger (who) VALUES (3)")
+    ledger.archived()
+    path = node.exec(["find", f"{REPOSITORY}/archive", "-name", f"{torn}-*"]).stdout.strip()
+    node.exec(["sh", "-c", f"printf XX | dd of={path} bs=1 seek=100 conv=notrunc status=none"])
+    proof = {"stanza": STANZA, "method": "physical", "max_age": "1 day", "verify": "checksum"}
+    assert torn in inside.run(node, "pg_backup", proof, user="root").failure
+    asked: dict[str, Any] = {"target": "latest", "running_server": "stop"}
+    for check in (True, False):
+        assert f"needs WAL segment {torn}" in refused(ledger.recover(check=check, **asked))
+    assert torn in refused(ledger.recover(**{**asked, "target": "time", "target_value": target}))
+    # What lies before it is reached, and where it is told from elsewhere it counts as well.
+    assert made(ledger.recover(check=True, **{**asked, "target": "lsn", "target_value": before}))["changed"]
+    file = f"/var/lib/runbook-postgres/backup-{STANZA}.json"
+    told = json.loads(node.exec(["cat", file]).stdout)
+    node.exec(["rm", file])
+    assert torn in refused(ledger.recover(proofs=told, **asked))
+    assert made(ledger.recover(check=True, **asked))["changed"]
 
 
 # -- killed ----------------------------------------------------------------------

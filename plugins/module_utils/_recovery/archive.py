@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Segment, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.lines import look
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.lines import before_each, look
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Target
 
@@ -25,6 +26,13 @@ def ask(
     repository: Repository, stanza: Stanza, target: Target, timeline: int | None, version: int, data: Path | None
 ) -> Archive:
     """`data` is any data directory of the cluster; without one pgBackRest hands out no WAL."""
+    asked = _asked(repository, stanza, target, timeline, version, data)
+    return replace(asked, arrivals=before_each(repository, stanza) if target.kind == "time" else {})
+
+
+def _asked(
+    repository: Repository, stanza: Stanza, target: Target, timeline: int | None, version: int, data: Path | None
+) -> Archive:
     number, history = _timeline(repository, stanza, timeline, data)
     if history is None:
         return Archive(number, None)

@@ -75,12 +75,12 @@ class Backup:
     stop_lsn: str | None = None
     # It was finished with pages whose checksum is wrong.
     faulty: bool = False
-    # What a drill found wrong with it.
-    drill: str | None = None
+    # What a drill, or else a proof of the repository, found wrong with it.
+    damage: str | None = None
 
     @property
     def sound(self) -> bool:
-        return not self.faulty and self.drill is None
+        return not self.faulty and self.damage is None
 
     @property
     def timeline(self) -> int:
@@ -122,6 +122,8 @@ class Stanza:
     # Where its WAL is: the number of each repository, and the archive's name there.
     archives: tuple[tuple[int, str], ...] = ()
     segment_bytes: int = SEGMENT_BYTES
+    # WAL that the last proof found damaged, in each repository that has it.
+    damaged: tuple[Segment, ...] = ()
 
     def segment(self, backup: Backup) -> Segment | None:
         return self.last if self.last is not None and self.last.timeline >= backup.timeline else None
@@ -156,10 +158,13 @@ def read(told: Any, stanza: str, version: int, repository: int | None, segment_b
     )
 
 
-def drilled(stanza: Stanza, drills: Mapping[tuple[int, str], Drilled]) -> Stanza:
-    """With what drills found wrong with its backups."""
-    damaged = {key: each.sentence for key, each in drills.items() if each.why is not None}
-    told = tuple(replace(each, drill=damaged.get((each.repository, each.label))) for each in stanza.backups)
+def judged(
+    stanza: Stanza, drills: Mapping[tuple[int, str], Drilled], problems: Mapping[tuple[int, str], str]
+) -> Stanza:
+    """With what drills and proofs found wrong with its backups."""
+    drilled = {key: each.sentence for key, each in drills.items() if each.why is not None}
+    damage = {**problems, **drilled}
+    told = tuple(replace(each, damage=damage.get((each.repository, each.label))) for each in stanza.backups)
     return replace(stanza, backups=told)
 
 

@@ -32,6 +32,8 @@ class Archive:
     last_ending: datetime | None = None
     # What it has of each timeline, where there are several.
     lines: Mapping[int, Line] = field(default_factory=dict)
+    # Of each segment that is damaged when the one before it arrived, where the target is a time.
+    arrivals: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,15 @@ def choose(
 
 
 def _broken(fit: Sequence[Backup], chosen: Backup) -> Iterator[str]:
-    if chosen.drill is not None:
-        yield f"Backup {chosen.label} is begun with all the same: {chosen.drill}"
+    if chosen.damage is not None:
+        yield f"Backup {chosen.label} is begun with all the same: {chosen.damage}"
     if chosen.faulty:
         yield (
             f"Pages of the cluster did not match their checksums when backup {chosen.label} was taken: "
             "look the recovered data over (runbook.postgres.corruption_check)."
         )
     for each in fit[fit.index(chosen) + 1 :]:
-        why = each.drill or "Pages of the cluster were broken when it was taken."
+        why = each.damage or "Pages of the cluster were broken when it was taken."
         yield f"Backup {chosen.label} is begun with and not {each.label}: {why}"
 
 

@@ -46,6 +46,24 @@ def look(repository: Repository, stanza: Stanza) -> dict[int, Line]:
     return found
 
 
+def before_each(repository: Repository, stanza: Stanza) -> dict[str, datetime]:
+    """When the segment before each one that is damaged arrived, the first time that it did."""
+    found: dict[str, datetime] = {}
+    known: dict[tuple[int, str], Mapping[str, Any]] = {}
+    for damaged in (each for each in stanza.damaged if each.number > 0):
+        before = damaged.before().name
+        for number, name in stanza.archives:
+            place = f"archive/{stanza.name}/{name}/{before[:16]}"
+            if (number, place) not in known:
+                known[number, place] = repository.listed(number, place)
+            for file, about in known[number, place].items():
+                match = _WHOLE.fullmatch(file)
+                if match is not None and match[1] == before:
+                    arrived = _arrival(about)
+                    found[damaged.name] = min(arrived, found.get(damaged.name, arrived))
+    return found
+
+
 def _begun(listed: Mapping[str, Any]) -> dict[int, datetime]:
     names = ((_HISTORY.fullmatch(name), about) for name, about in listed.items())
     return {int(match[1], 16): _arrival(about) for match, about in names if match}

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.runbook.postgres.plugins.module_utils._change import Plan
 from ansible_collections.runbook.postgres.plugins.module_utils._history import position
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import refusals as against
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery import torn
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, Choice, beyond
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Host
@@ -119,13 +120,17 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
             outside = tuple(beyond(wanted.target, stanza, archive, now, more_wal=further))
             refusals += outside or against.of_wal(wanted, host, stanza, archive)
             refusals += against.of_room(wanted, host, backup)
+            broken = torn.against(wanted.target, stanza, archive, backup)
+            refusals += [broken] if broken is not None else []
     if refusals:
         return Course(Plan(refusals=tuple(refusals)))
     steps = tuple(_steps(wanted, host, stanza, backup, archive, resumes))
     before = _told(wanted, host)
     after = [f"{wanted.place.data}: cluster {stanza.system_identifier} at {wanted.target}, {_ends(wanted)}"]
+    doubtful = () if resumes is not None or backup is None else torn.perhaps(wanted.target, stanza, archive, backup)
     warnings = (
         *(choice.warnings if resumes is None else ()),
+        *doubtful,
         *_warnings(wanted, host, overtaken=overtaken),
         *_left_behind(wanted, host, stanza, archive),
     )

@@ -18,6 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._ending import En
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused, said
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drilled import drilled
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.proven import Proven, proven, read
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.reading import reading
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress, of_host
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
@@ -40,6 +41,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusal
     of_stopped,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.torn import damaged
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.turn import turn
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.unarchived import bytes_waiting
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import STOP, Wanted
@@ -62,11 +64,12 @@ def recovered(module: Module) -> None:
                     raise Refused(refusal)
             module.report(**_result(Plan(), wanted, dict((found.state or {}).get("proof", {})), found.state))
             return
-        course = _course(wanted, found, repository)
+        proofs = read(params["proofs"]) if params["proofs"] else proven(wanted.stanza)
+        course = _course(wanted, found, repository, proofs)
         progress = Progress(None) if module.check_mode else _progress(wanted, course)
         seconds = float(params["timeout"])
         prover = Prover(wanted.place, repository, wanted.target, wanted.timeline, _checks(params), seconds, progress)
-        apply = Apply(wanted, found, course, prover, lambda: _stanza(wanted, repository, found), params["port"])
+        apply = Apply(wanted, found, course, prover, lambda: _stanza(wanted, repository, found, proofs), params["port"])
         try:
             if not module.check_mode:
                 with prover.progress:
@@ -133,13 +136,14 @@ def _checks(params: Mapping[str, Any]) -> list[Check]:
     return [Check(each["name"] or each["query"][:60], each["database"], each["query"]) for each in params["checks"]]
 
 
-def _stanza(wanted: Wanted, repository: Repository, found: host.Host) -> Stanza:
+def _stanza(wanted: Wanted, repository: Repository, found: host.Host, proofs: Proven) -> Stanza:
     size = found.data.segment_bytes if found.data is not None else catalogue.SEGMENT_BYTES
     known = catalogue.read(repository.info(), wanted.stanza, wanted.place.version, repository.number, size)
-    return catalogue.drilled(known, drilled(wanted.stanza))
+    torn = damaged(proofs.damaged_wal, known.archives, size)
+    return replace(catalogue.judged(known, drilled(wanted.stanza), proofs.problems), damaged=torn)
 
 
-def _course(wanted: Wanted, found: host.Host, repository: Repository) -> Course:
+def _course(wanted: Wanted, found: host.Host, repository: Repository, proofs: Proven) -> Course:
     if promotes_paused(wanted, found):
         otherwise = of_archiving(wanted, found)
         if otherwise is not None:
@@ -156,7 +160,7 @@ def _course(wanted: Wanted, found: host.Host, repository: Repository) -> Course:
             f"PostgreSQL {wanted.place.version} is not installed on this host: install "
             f"postgresql-{wanted.place.version} first."
         )
-    stanza = _stanza(wanted, repository, found)
+    stanza = _stanza(wanted, repository, found, proofs)
     archive = archives.ask(
         repository, stanza, wanted.target, wanted.timeline, wanted.place.version, _asks_as(wanted, found, stanza)
     )

@@ -11,7 +11,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drill
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import (
     Segment,
     Stanza,
-    drilled,
+    judged,
     read,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import (
@@ -80,7 +80,12 @@ def test_one_with_broken_pages_is_begun_with_only_where_there_is_no_other() -> N
 def test_one_that_a_drill_found_damaged_is_begun_with_only_where_there_is_no_other() -> None:
     when = datetime(2030, 2, 1, tzinfo=timezone.utc)
     drills = {(1, "F2"): Drilled(1, "F2", when, "No WAL."), (1, "F1"): Drilled(1, "F1", when), (2, "F0"): BAD}
-    known = drilled(stanza(FIRST, SECOND, OLD), drills)
+    # A proof of the repository found the first one damaged as well, and the oldest in another repository.
+    problems = {(1, "F1"): "A file is missing.", (2, "F0"): "It is damaged."}
+    both = judged(stanza(FIRST, SECOND, OLD), drills, problems)
+    assert "F0 is begun with and not F1: A file is missing." in choose(Target("latest"), both, LINE).warnings[0]
+    assert choose(Target("latest"), both, LINE, "F2").warnings[0].endswith("No WAL.")
+    known = judged(stanza(FIRST, SECOND, OLD), drills, {})
     found = choose(Target("latest"), known, LINE)
     assert found.backup is not None
     assert found.backup.label == "F1"
