@@ -15,6 +15,7 @@ import pytest
 
 from lab import inventory, networks
 from lab.checkout import ROOT
+from lab.recap import recap
 from tests.site.conftest import booted
 from tests.site.newcomers import Newcomer, enterable, installed
 
@@ -30,7 +31,6 @@ PRIMARY, SECOND, THIRD, POOLER = HOSTS
 TITLE = "### A cluster from an inventory"
 VAULT_PASSWORD = "opens-the-vault"
 LOGIN = "admin"
-RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 
 # What people do in an editor: of the example's network they make their own, and into the vault goes a password for
 # each that the files beside it name.
@@ -78,9 +78,9 @@ PREPARING, PLAYS = lines_of(TITLE)[:-2], lines_of(TITLE)[-2:]
 
 def changes(told: str) -> dict[str, int]:
     """How many tasks changed something, by host; of runs in which nobody failed."""
-    found = {host: [int(number) for number in numbers] for host, *numbers in RECAP.findall(told)}
-    assert all(numbers[1:] == [0, 0] for numbers in found.values()), told
-    return {host: numbers[0] for host, numbers in found.items()}
+    found = recap(told)
+    assert not any(counts.unreachable or counts.failed for counts in found.values()), told
+    return {host: counts.changed for host, counts in found.items()}
 
 
 @pytest.fixture(scope="module")
