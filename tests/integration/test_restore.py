@@ -301,6 +301,10 @@ def test_a_copy_from_elsewhere_is_fetched_and_compared(stage: Stage) -> None:
     far = f"{REPOSITORY}-far"
     stage.node.exec(["rm", "-rf", far])
     stage.node.exec(["mv", REPOSITORY, far])
+    # What its manifest is enough to refuse it by is refused before anything is fetched.
+    for check in (True, False):
+        assert "replace: true" in stage.restore(offsite=far, check=check).failure
+    assert stage.node.exec(["ls", "-A", REPOSITORY], check=False).stdout == ""
     stage.psql("DROP DATABASE shop")
     stage.node.exec(["cp", "-a", f"{far}/{backup}/dump.pgdump", "/tmp/restore-whole"])
     stage.node.exec(["truncate", "-s", "-100", f"{far}/{backup}/dump.pgdump"])

@@ -56,27 +56,36 @@ class Restore:
             given: str | None = options["system_identifier"]
             return given or system_identifier(server.session)
 
-        backup = source.chosen(options, own, fetch=alone)
+        backup = source.chosen(options, own, fetch=False)
+        if alone and not source.is_here(backup):
+            # As a dry run does: what its manifest tells is refused before anybody waits for hours for the copy.
+            self._consider(options, backup, alone=False)
+            backup = source.chosen({**options, "backup": backup.id}, own, fetch=True)
+        self._consider(options, backup, alone=alone)
+        if self._plan.changed and self._here:
+            with self._archive.progress as progress:
+                source.examine(backup, self._identity, checksum_progress(progress, backup))
+        self._restorer: Restorer | PartRestorer | None = None
+
+    def _consider(self, options: Mapping[str, Any], backup: Backup, *, alone: bool) -> None:
+        """The plan by what there is of it; what speaks against that is raised."""
+        session = self._server.session
         self._here = source.is_here(backup)
         if alone and self._here:
             _hold(self, backup.directory)
         self._identity = source.key_for(backup, options["identity"])
         self._wish = read_wish(options, backup.manifest.origin.database)
         progress = self._progress(options, backup) if alone else Progress(None)
-        self._archive = Archive(backup, self._identity, server.session.major, progress)
+        self._archive = Archive(backup, self._identity, session.major, progress)
         self._globals = source.globals_text(backup, self._identity) if self._here else ""
         if alone:
-            hold(server.session, self._wish.target)
+            hold(session, self._wish.target)
         self._now = datetime.now(timezone.utc)
         self._lines: list[str] = []
         self._plan: Plan = self._with_retention(self._planned())
         if self._plan.refusals:
             raise Refused(" ".join(self._plan.refusals))
         expiring.refuse_while_another_backs_up(self._plan)
-        if self._plan.changed and self._here:
-            with self._archive.progress as progress:
-                source.examine(backup, self._identity, checksum_progress(progress, backup))
-        self._restorer: Restorer | PartRestorer | None = None
 
     def _progress(self, options: Mapping[str, Any], backup: Backup) -> Progress:
         where = Path(options["repository"]) if options["repository"] else backup.directory.parent
