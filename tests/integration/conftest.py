@@ -158,13 +158,11 @@ LONG_TESTS = {
         "test_who_copies_once_is_neither_broken_off_nor_waited_for",
     ),
     "test_restore": (
-        "test_a_wrong_answer_changes_nothing",
         "test_an_empty_database_is_filled_without_asking",
         "test_an_older_one_is_not_restored_for_the_latest",
         "test_it_is_restored_under_another_name",
         "test_backups_of_what_was_replaced_have_a_retention_of_their_own",
         "test_of_several_clusters_in_one_directory_the_own_latest_is_restored",
-        "test_rows_that_are_not_as_many_change_nothing",
         "test_the_backup_that_is_restored_from_stays_until_it_was",
     ),
     "test_restore_tables": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -119,6 +120,32 @@ def test_the_catalogue_tells_them(kept: Backups) -> None:
     assert done["compression_ratio"] > 1
     assert done["throughput"] > 0
     assert done["duration"] > 0
+
+
+def test_the_manifest_says_what_the_server_and_the_programs_say(kept: Backups) -> None:
+    server, node = kept.server, kept.node
+    here = "SELECT pg_current_wal_insert_lsn()::text"
+    lsn, began = server.value(here), float(node.exec(["date", "+%s.%N"]).stdout)
+    public, _identity = kept.keys
+    done = kept.taken(compression={"method": "zstd"}, recipients=[public])
+    ended, end = float(node.exec(["date", "+%s.%N"]).stdout), server.value(here)
+    told = kept.manifest(done["path"])
+    origin = told["origin"]
+    assert origin["server_version"] == server.value("SHOW server_version")
+    assert origin["major"] == server.version
+    assert origin["system_identifier"] == server.value("SELECT system_identifier::text FROM pg_control_system()")
+    assert origin["timeline"] == server.value("SELECT timeline_id FROM pg_control_checkpoint()")
+    assert server.value("SELECT %s::pg_lsn BETWEEN %s AND %s", [origin["lsn"], lsn, end])
+    # In whole seconds; and how long it took.
+    started, finished = (datetime.fromisoformat(told[each].replace("Z", "+00:00")) for each in ("started", "finished"))
+    assert int(began) <= started.timestamp() <= finished.timestamp() <= ended
+    assert (finished - started).total_seconds() - 1 <= done["duration"] <= ended - began
+    for name, argv in {"pg_dump": [f"/usr/lib/postgresql/{server.version}/bin/pg_dump"], "age": ["age"]}.items():
+        assert told["tools"][name] == node.exec([*argv, "--version"]).stdout.strip()
+    # What pg_dump packs by itself it tells of itself.
+    assert ("zstd" in told["tools"]) == (server.version < 16)
+    if server.version < 16:
+        assert told["tools"]["zstd"] == " ".join(node.exec(["zstd", "--version"]).stdout.split())
 
 
 def test_a_copy_elsewhere_is_the_same(kept: Backups) -> None:
