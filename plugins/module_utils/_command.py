@@ -18,7 +18,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Callable
@@ -92,6 +93,8 @@ class Program:
     ) -> None:
         """`become` needs root; `environment` is added to what the program inherits, or taken from it by None."""
         self.name = Path(argv[0]).name
+        # The time it had, once that is over.
+        self._given: float | None = None
         # A file: a pipe that nobody reads would stop a program that has much to say.
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the program
         rights: dict[str, Any] = {}
@@ -143,6 +146,22 @@ class Program:
                 with contextlib.suppress(OSError):
                     end.close()
 
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Killed when that is over, also while it takes no more of what it is fed; finish() says so."""
+
+        def end() -> None:
+            self._given = seconds
+            self.kill()
+
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def over_within(self, seconds: float) -> bool:
         """Whether it is over within this time; how it ended, finish() tells."""
         try:
@@ -176,9 +195,11 @@ class Program:
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
-            raise ProgramFailed(f"{self.name} did not end within {seconds:.0f} s and was killed.") from None
+            raise self._too_long(seconds) from None
         finally:
             self._close()
+        if code < 0 and self._given is not None:
+            raise self._too_long(self._given)
         told = self._told()
         words = " / ".join(told[-3:]).rstrip(".")
         if code < 0:
@@ -186,6 +207,9 @@ class Program:
         if code:
             reason = words or "it gave no reason"
             raise ProgramFailed(f"{self.name} failed with exit code {code}: {reason}.", code, words, "\n".join(told))
+
+    def _too_long(self, seconds: float) -> ProgramFailed:
+        return ProgramFailed(f"{self.name} did not end within {seconds:.0f} s and was killed.")
 
     def _told(self) -> list[str]:
         """Its lines, each with single blanks, without the statement that PostgreSQL's programs repeat at any length."""

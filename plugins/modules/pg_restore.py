@@ -148,6 +148,12 @@ options:
         is read once from its beginning to its end, by one.
     type: int
     default: 1
+  timeout:
+    description:
+      - Seconds after which a program that restores, makes indexes or analyzes is stopped, also while it waits for a
+        lock or for a standby.
+    type: int
+    default: 604800
   tables:
     description:
       - Restore these tables only, with what inherits from them. Names as SQL writes them, in schema public unless
@@ -354,6 +360,7 @@ OPTIONS = {
     "roles": {"type": "str", "choices": ["refuse", "restore"], "default": "refuse"},
     "tablespaces": {"type": "str", "choices": ["keep", "default"], "default": "keep"},
     "jobs": {"type": "int", "default": 1},
+    "timeout": {"type": "int", "default": 604800},
     "tables": {"type": "list", "elements": "str", "default": []},
     "schemas": {"type": "list", "elements": "str", "default": []},
     "into_schema": {"type": "str"},

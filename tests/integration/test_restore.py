@@ -162,6 +162,23 @@ def test_rows_that_are_not_as_many_change_nothing(stage: Stage) -> None:
     assert "shop" not in stage.databases()
 
 
+def test_a_restore_that_hangs_is_ended_in_time(stage: Stage) -> None:
+    """Its first row is waited for, and what feeds it has more than anything between the two takes."""
+    stage.psql("CREATE DATABASE slow")
+    stage.psql(
+        """
+        CREATE FUNCTION waits() RETURNS boolean LANGUAGE sql AS
+          $$ SELECT pg_sleep(CASE WHEN current_database() = 'slow' THEN 0 ELSE 600 END) IS NOT NULL $$;
+        CREATE TABLE filled (filler text CHECK (waits()));
+        INSERT INTO filled SELECT repeat('x', 1000) FROM generate_series(1, 8000)
+        """,
+        "slow",
+    )
+    stage.back_up("slow", format="plain", compression={"method": "none"})
+    assert "psql did not end within 5 s and was killed" in stage.restore(target="other", timeout=5).failure
+    assert [name for name in stage.databases() if "other" in name] == []
+
+
 def test_sessions_are_ended_and_kept_out(stage: Stage, installed: Server) -> None:
     stage.back_up("shop")
     with installed.connect("shop") as connection, connection.cursor() as cursor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 from typing import Callable
 
@@ -104,16 +103,7 @@ def _listed(backup: Backup, pg_restore: str, identity: Path | None) -> str:
 
 def feed(read: Callable[[int], bytes], program: Program, seconds: float) -> None:
     """Until it has what it wants, and to its end. One that takes nothing, since it waits itself, would have us wait."""
-    overdue = threading.Event()
-
-    def end() -> None:
-        overdue.set()
-        program.kill()
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
+    with program.within(seconds):
         with contextlib.suppress(BrokenPipeError):
             while True:
                 data = read(PORTION)
@@ -122,12 +112,6 @@ def feed(read: Callable[[int], bytes], program: Program, seconds: float) -> None
                 program.stdin.write(data)
             program.stdin.close()
         program.finish(seconds)
-    except ProgramFailed as error:
-        if overdue.is_set():
-            raise ProgramFailed(f"{program.name} did not end within {seconds:.0f} s and was killed.") from error
-        raise
-    finally:
-        timer.cancel()
 
 
 def _read_to_its_end(backup: Backup, identity: Path | None) -> None:

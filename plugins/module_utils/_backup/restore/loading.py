@@ -38,6 +38,8 @@ class Archive:
     major: int
     # Whoever looks at how far it is.
     progress: Progress = field(default_factory=lambda: Progress(None))
+    # What each program has that restores.
+    seconds: float = tools.LONGEST_SECONDS
 
     @property
     def streamed(self) -> bool:
@@ -71,14 +73,14 @@ class Archive:
             if self.streamed:
                 self._feed(argv, variables, meanwhile=watch)
             else:
-                tools.run([*argv, f"--jobs={jobs}", str(self.backup.dump)], variables, watch)
+                tools.run([*argv, f"--jobs={jobs}", str(self.backup.dump)], variables, watch, self.seconds)
 
     def analyze(self, parameters: Mapping[str, Any], database: str, jobs: int) -> None:
         """Without statistics the first queries would be planned blindly."""
         argv = [tools.path_of("vacuumdb", self.major), "--analyze-only", "--quiet", f"--jobs={jobs}"]
         with tools.environment(parameters) as variables:
             where = f"--dbname={tools.conninfo(parameters, database)}"
-            tools.run([*argv, where], variables, self.progress.watch("analyze"))
+            tools.run([*argv, where], variables, self.progress.watch("analyze"), self.seconds)
 
     def listed(self) -> list[str]:
         """The dump's table of contents, as pg_restore writes it and takes it back."""
@@ -97,7 +99,8 @@ class Archive:
         if not self.streamed:
             program = Program([*argv, str(self.backup.dump)])
             try:
-                yield program
+                with program.within(self.seconds):
+                    yield program
             finally:
                 program.end()
             return
@@ -106,7 +109,8 @@ class Archive:
             pump = threading.Thread(target=_pumped, args=(program, source), daemon=True)
             pump.start()
             try:
-                yield program
+                with program.within(self.seconds):
+                    yield program
             finally:
                 program.kill()
                 pump.join()
@@ -126,8 +130,9 @@ class Archive:
             taker = nothing.fileno() if stdout is None else stdout
             program = Program(argv, subprocess.PIPE, taker, environment=variables)
             try:
-                whole = feed(program, source, meanwhile)
-                program.finish(tools.LONGEST_SECONDS, meanwhile)
+                with program.within(self.seconds):
+                    whole = feed(program, source, meanwhile)
+                    program.finish(self.seconds, meanwhile)
                 if whole:
                     source.finish()
             finally:

@@ -76,7 +76,7 @@ class Restore:
         self._identity = source.key_for(backup, options["identity"])
         self._wish = read_wish(options, backup.manifest.origin.database)
         progress = self._progress(options, backup) if alone else Progress(None)
-        self._archive = Archive(backup, self._identity, session.major, progress)
+        self._archive = Archive(backup, self._identity, session.major, progress, float(options["timeout"]))
         self._globals = source.globals_text(backup, self._identity) if self._here else ""
         if alone:
             hold(session, self._wish.target)

@@ -23,7 +23,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.repositor
     Repository,
     open_backup,
 )
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import fetching, source
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore import fetching, source, tools
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.flaw import flaw
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.mend import Restore
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.whole import Server
@@ -58,6 +58,8 @@ _AS_IN_EARNEST: Mapping[str, Any] = {
     "into_schema": None,
     "rename_to": None,
     "checks": None,
+    # The drill has a time for all of it.
+    "timeout": tools.LONGEST_SECONDS,
 }
 
 

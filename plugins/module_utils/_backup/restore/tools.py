@@ -40,12 +40,17 @@ def environment(parameters: Mapping[str, Any]) -> AbstractContextManager[dict[st
     return let_in(parameters.get("password"))
 
 
-def run(argv: Sequence[str], variables: Mapping[str, str], meanwhile: Callable[[], None] | None = None) -> None:
+def run(
+    argv: Sequence[str],
+    variables: Mapping[str, str],
+    meanwhile: Callable[[], None] | None = None,
+    seconds: float = LONGEST_SECONDS,
+) -> None:
     """Until it ends, and well."""
     with Path(os.devnull).open("wb") as nothing:
         program = Program(argv, stdout=nothing.fileno(), environment=variables)
         try:
-            program.finish(LONGEST_SECONDS, meanwhile)
+            program.finish(seconds, meanwhile)
         finally:
             program.end()
 

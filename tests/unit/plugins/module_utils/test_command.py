@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import subprocess
 
 import pytest
 
-from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed, account, run
+from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed, account, run
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else takes root")
@@ -15,6 +17,29 @@ ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else take
 
 def test_text_is_standard_input() -> None:
     assert run(["cat"], 10, text="secret ü\n") == "secret ü\n"
+
+
+def test_one_that_takes_no_more_of_what_it_is_fed_is_ended_in_time() -> None:
+    program = Program(["sleep", "600"], subprocess.PIPE)
+    try:
+        with program.within(0.5), contextlib.suppress(BrokenPipeError):
+            # More than a pipe holds.
+            program.stdin.write(b"x" * (8 << 20))
+        with pytest.raises(ProgramFailed, match="sleep did not end within 0 s and was killed"):
+            program.finish(10)
+    finally:
+        program.end()
+
+
+def test_one_that_is_through_in_time_is_let_be() -> None:
+    program = Program(["cat"], subprocess.PIPE)
+    try:
+        with program.within(600):
+            program.stdin.write(b"x")
+            program.stdin.close()
+            program.finish(600)
+    finally:
+        program.end()
 
 
 def test_the_environment_is_added_to_and_taken_from(monkeypatch: pytest.MonkeyPatch) -> None:

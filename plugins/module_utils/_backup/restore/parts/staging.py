@@ -132,7 +132,8 @@ class Carrier:
     def make(self, held: str, section: str, *options: str) -> None:
         argv = [tools.path_of("pg_restore", self._archive.major), "--exit-on-error", f"--section={section}", *options]
         with tools.environment(self._parameters) as variables:
-            tools.run([*argv, f"--dbname={tools.conninfo(self._parameters, self._target)}", held], variables)
+            where = f"--dbname={tools.conninfo(self._parameters, self._target)}"
+            tools.run([*argv, where, held], variables, seconds=self._archive.seconds)
 
 
 def fill(
