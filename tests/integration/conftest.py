@@ -80,6 +80,7 @@ LONG_TESTS = {
         "test_what_was_done_to_files_of_the_repository_is_found",
     ),
     "test_backup_role": (
+        "test_a_heartbeat_of_an_instance_that_is_gone_fails_nothing_and_goes",
         "test_after_a_restart_of_the_host_the_heartbeat_goes_on",
         "test_a_stanza_that_a_killed_run_left_half_made_is_made_whole",
         "test_another_key_is_told_before_anything_is_written",

@@ -179,6 +179,33 @@ def test_who_keeps_the_repositories_restores_them_and_reads_the_heartbeat(apart:
     assert apart.played(backup_heartbeat_database="").changed == []
 
 
+def test_a_heartbeat_of_an_instance_that_is_gone_fails_nothing_and_goes(apart: Backups) -> None:
+    apart.played(backup_heartbeat_database="postgres")
+    node, version = apart.primary.node, apart.primary.version
+    place, unit = "/etc/systemd/system", f"pg-heartbeat-{version}-old.days"
+    node.exec(["pg_createcluster", str(version), "old.days"])
+    for ending in ("service", "timer"):
+        made = f"{place}/pg-heartbeat-{version}-main.{ending}"
+        renamed = "s,instance main,instance old.days,; s,/main$,/old.days,"
+        node.exec(["sh", "-c", f"sed '{renamed}' {made} > {place}/{unit}.{ending}"])
+    node.exec(["sed", "-i", "s/ -p [0-9]* / -p 1 /", f"{place}/{unit}.service"])
+    node.exec(["systemctl", "enable", "--now", f"{unit}.timer"])
+    # While it is there it is told that nobody answers, and no run takes it for one that is gone.
+    assert node.exec(["systemctl", "start", f"{unit}.service"], check=False).returncode != 0
+    assert apart.played(backup_heartbeat_database="postgres").changed == []
+    node.exec(["pg_dropcluster", str(version), "old.days"])
+    node.exec(["systemctl", "start", f"{unit}.service"])
+    foreseen = apart.play(check=True, backup_heartbeat_database="postgres")
+    done = apart.played(backup_heartbeat_database="postgres")
+    assert foreseen.changed == done.changed
+    told = [f"runbook.postgres.backup : {task} on {node.name}" for task in ("Stop the timer", "Remove the units")]
+    assert done.changed == told
+    assert not node.exec(["systemctl", "list-units", "--all", "--plain", "--no-legend", f"{unit}*"]).stdout
+    assert not node.exec(["find", place, "-name", f"{unit}*"]).stdout
+    assert node.exec(["systemctl", "is-active", f"pg-heartbeat-{version}-main.timer"]).stdout.strip() == "active"
+    assert apart.played(backup_heartbeat_database="").changed
+
+
 def test_after_a_restart_of_the_host_the_heartbeat_goes_on(tmp_path: Path) -> None:
     with stanzas.alone(12, tmp_path, settings=stanzas.ARCHIVING, name="rebooted") as made:
         made.played(backup_heartbeat_database="postgres")
