@@ -303,6 +303,12 @@ kept:
   returned: success
   type: str
   sample: shop_before_20260802T091500Z
+kept_out_seconds:
+  description:
+    - For how long this run kept sessions out of the database that it replaced. With O(keep_out=during_swap) that is as
+      long as the change of names took. Null where no database was replaced, and in check mode.
+  returned: success
+  type: float
 safety_backup:
   description:
     - The id of the backup of what was replaced.
@@ -311,7 +317,8 @@ safety_backup:
 checks:
   description:
     - What was found. C(rows) counts all that were compared, C(amcheck) the indexes and tables that were read through,
-      C(not_validated) names constraints that were not validated in the backup either, C(queries) holds the answers.
+      C(not_validated) names constraints that were not validated in the backup either, C(unfinished_indexes) those of
+      partitioned tables that lacked a partition's, C(queries) holds the answers. Both are warned of as well.
   returned: success
   type: dict
 plan:

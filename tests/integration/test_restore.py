@@ -154,6 +154,20 @@ def test_a_wrong_answer_changes_nothing(stage: Stage) -> None:
         assert stage.psql(OF_ITSELF.replace("{name}", "shop")) == "7|t|f|ours"
 
 
+def test_what_was_unfinished_in_the_backup_is_told(stage: Stage) -> None:
+    stage.psql("ALTER TABLE orders ADD CONSTRAINT dear CHECK (amount > 5) NOT VALID", "shop")
+    stage.psql("CREATE TABLE visit (n int) PARTITION BY RANGE (n)", "shop")
+    stage.psql("CREATE TABLE visit_1 PARTITION OF visit FOR VALUES FROM (0) TO (9)", "shop")
+    stage.psql("CREATE INDEX visit_n ON ONLY visit (n)", "shop")
+    stage.back_up("shop")
+    done = stage.done(target="beside")
+    checks = done.result["checks"]
+    assert (checks["not_validated"], checks["unfinished_indexes"]) == (["dear on orders"], ["public.visit_n"])
+    warned = str(done.result["warnings"])
+    assert "dear on orders. ALTER TABLE with VALIDATE CONSTRAINT" in warned
+    assert "public.visit_n. ALTER INDEX with ATTACH PARTITION" in warned
+
+
 def test_rows_that_are_not_as_many_change_nothing(stage: Stage) -> None:
     backup = stage.back_up("shop")
     stage.forge(backup, lambda told: replace(told, rows=tuple(replace(each, rows=7) for each in told.rows or ())))
@@ -187,7 +201,11 @@ def test_sessions_are_ended_and_kept_out(stage: Stage, installed: Server) -> Non
         with inside.held(stage.node, "pg_restore", stage.arguments(**BARE), during) as run:
             state = "SELECT datallowconn FROM pg_database WHERE datname = 'shop'"
             assert stage.psql(state) == "f"
-        assert run.finish().code == 0
+            stage.psql("SELECT pg_sleep(0.5)")
+        done = run.finish()
+        assert done.code == 0
+        # It says for how long, and that is at least for as long as it was held up here.
+        assert done.result["kept_out_seconds"] >= 0.5
     assert stage.psql(state) == "t"
     assert stage.psql("SELECT bool_and(datallowconn) FROM pg_database WHERE datname LIKE 'shop%'") == "t"
 
@@ -222,7 +240,10 @@ def test_what_is_dropped_took_no_writes_since_its_backup(stage: Stage) -> None:
     arguments = stage.arguments(**dropped, keep_out="during_restore")
     with inside.held(stage.node, "pg_restore", arguments, during) as run:
         assert stage.psql(OF_ITSELF.replace("{name}", "shop")) == "0|t|f|ours"
-    safety = run.finish().result["safety_backup"]
+        stage.psql("SELECT pg_sleep(0.5)")
+    done = run.finish().result
+    safety = done["safety_backup"]
+    assert done["kept_out_seconds"] >= 0.5
     assert stage.psql(OF_ITSELF.replace("{name}", "shop")).startswith("7|t|f|ours")
     assert stage.kept("shop") == []
     assert stage.manifest(safety)["label"] == "safety"

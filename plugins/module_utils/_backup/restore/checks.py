@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import Rows
@@ -23,6 +23,8 @@ SELECT format('%%I.%%I', n.nspname, c.relname) AS name FROM pg_index i JOIN pg_c
  WHERE NOT i.indisvalid AND c.relkind = 'i'
    AND (%(schemas)s::name[] IS NULL OR n.nspname = ANY (%(schemas)s::name[])) ORDER BY 1
 """
+# Of a partitioned table, where a partition lacks its part of it; nothing that is queried is wrong by that.
+UNFINISHED_INDEXES = INVALID_INDEXES.replace("c.relkind = 'i'", "c.relkind = 'I'")
 NOT_VALIDATED = """
 SELECT format('%%I on %%s', k.conname, k.conrelid::regclass) AS name
   FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
@@ -69,13 +71,28 @@ def count(session: Session, expected: Iterable[Rows]) -> int:
     return total
 
 
-def constraints(session: Session, schemas: Sequence[str] | None = None) -> list[str]:
-    """Indexes are whole; constraints that were not validated when they were backed up are told, as they are now."""
+def whole(session: Session, schemas: Sequence[str] | None = None) -> dict[str, list[str]]:
+    """Indexes are valid; what was unfinished when it was backed up is told, as it is now."""
     within = {"schemas": None if schemas is None else list(schemas)}
     broken = [row["name"] for row in session.fetch(INVALID_INDEXES, within)]
     if broken:
         raise CheckFailed(f"These indexes are not valid: {', '.join(broken)}.")
-    return [str(row["name"]) for row in session.fetch(NOT_VALIDATED, within)]
+    asked = {"not_validated": NOT_VALIDATED, "unfinished_indexes": UNFINISHED_INDEXES}
+    return {what: [str(row["name"]) for row in session.fetch(query, within)] for what, query in asked.items()}
+
+
+def unfinished(told: Mapping[str, Any]) -> Iterator[str]:
+    """Who takes the database for whole is told where it is not, and never was."""
+    if told.get("not_validated"):
+        yield (
+            f"Constraints that were not validated when they were backed up are not so now: "
+            f"{', '.join(told['not_validated'])}. ALTER TABLE with VALIDATE CONSTRAINT looks at the rows."
+        )
+    if told.get("unfinished_indexes"):
+        yield (
+            f"Indexes of partitioned tables that lack a partition's were backed up so: "
+            f"{', '.join(told['unfinished_indexes'])}. ALTER INDEX with ATTACH PARTITION completes one."
+        )
 
 
 def structure(session: Session, schemas: Sequence[str] | None = None) -> int:

@@ -130,6 +130,7 @@ class Restore:
             "backup": self._archive.backup.id,
             "target": self._wish.target,
             "kept": outcome.kept,
+            "kept_out_seconds": outcome.kept_out,
             "safety_backup": outcome.safety,
             "checks": outcome.checks,
             "steps": outcome.done,

@@ -54,6 +54,8 @@ class Outcome:
     checks: dict[str, Any] = field(default_factory=dict)
     safety: str | None = None
     kept: str | None = None
+    # For how long sessions were kept out of what was replaced; None where nothing was.
+    kept_out: float | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -71,6 +73,7 @@ class Restorer:
         earlier = None if left is None else marks.finished(left.comment, archive.backup.id)
         self._journal = earlier or marks.Journal(archive.backup.id, wish.target)
         self._made: str | None = None
+        self._closed_at: float | None = None
         self._swapped = False
         self.outcome = Outcome(safety=self._journal.safety)
 
@@ -182,6 +185,7 @@ class Restorer:
         self._journal = replace(self._journal, safety=self.outcome.safety)
 
     def _keep_out(self, step: plan.KeepOut) -> None:
+        self._closed_at = time.monotonic()
         if self._journal.limit is None:
             self._journal = replace(self._journal, limit=-1 if self._before is None else self._before.limit)
         with self._server.session.transaction():
@@ -229,11 +233,12 @@ class Restorer:
         with self._server.connect(step.database) as session:
             if wanted.rows and rows is not None:
                 told["rows"] = checks.count(session, rows)
-            told["not_validated"] = checks.constraints(session)
+            told.update(checks.whole(session))
             if wanted.amcheck:
                 told["amcheck"] = checks.structure(session)
             if wanted.queries:
                 told["queries"] = checks.ask(session, wanted.queries)
+        self.outcome.warnings += checks.unfinished(told)
         self._journal = replace(self._journal, state=marks.CHECKED)
         self._databases.note(step.database, self._journal)
 
@@ -248,6 +253,9 @@ class Restorer:
         if self._before is not None:
             self._journal = replace(self._journal, closed=True)
         limit = wanted.limit if self._journal.limit is None else self._journal.limit
+        closed_at = self._closed_at or time.monotonic()
         swap(self._server.session, step, self._journal, self._before, Words(limit, wanted.comment, now))
         self._swapped = True
         self.outcome.kept = step.kept
+        if before is not None:
+            self.outcome.kept_out = round(time.monotonic() - closed_at, 3)
