@@ -209,7 +209,7 @@ def test_there_is_no_second_primary(ledger: Backed, scratch: Node, tmp_path: Pat
     # One that is down is no rival.
     code, text = play(tmp_path, "emergency_restore", node, scratch, check=True, **members, **books["emergency_restore"])
     assert code == 0, text
-    assert "could not be asked" not in text
+    assert f"{scratch.name} could not be asked" not in text
 
 
 def test_who_comes_through_a_pooler_waits_and_goes_on(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
