@@ -126,6 +126,13 @@ options:
       - Where to restore to; what is made there is removed at the end.
     type: path
     default: /var/lib/postgresql/drill
+  tablespace_map:
+    description:
+      - Tablespaces of the backup by their name or oid, each with the directory on this host that it is to have, as
+        where one disk has no room for all of it. It has to be empty, and is again at the end.
+      - The others are put into O(directory).
+    type: dict
+    default: {}
   settings:
     description:
       - Settings for the server, for example C(shared_preload_libraries) that the data needs. Those that would let
@@ -370,6 +377,7 @@ OPTIONS = {
     "system_identifier": {"type": "str"},
     "version": {"type": "int", "required": True},
     "directory": {"type": "path", "default": "/var/lib/postgresql/drill"},
+    "tablespace_map": {"type": "dict", "default": {}},
     "settings": {"type": "dict", "default": {}},
     "production_machine_ids": {"type": "list", "elements": "str", "default": []},
     "heartbeat": {"type": "dict", "options": HEARTBEAT},

@@ -166,6 +166,13 @@ options:
       - Where the data is or is to be. The instance's own unless given, else Debian's place for it.
       - It cannot be a mount point, since what was restored beside it is renamed into its place.
     type: path
+  tablespace_map:
+    description:
+      - Tablespaces of the backup by their name or oid, each with the directory on this host that it is to have. It is
+        made where it is not there, and has to be empty and outside of the data.
+      - The others are put into a directory beside the data.
+    type: dict
+    default: {}
   timeout:
     description:
       - Seconds after which the restore or the replay is given up, and each question in O(checks).
@@ -182,7 +189,7 @@ notes:
   - Run it as root, with C(become=true). The programs of PostgreSQL and pgBackRest are run as the system user postgres.
   - C(psycopg2) is not needed.
   - The recovered cluster's tablespaces are put into a directory beside the data whose name has C(.tablespaces-) in it,
-    since those of the present data stay where they are.
+    since those of the present data stay where they are, or where O(tablespace_map) says.
   - A recovery that ran to its end is written down in C(/var/lib/runbook-postgres), and is not done a second time unless
     O(again=true).
   - While a run is at work C(/var/lib/runbook-postgres/.recovery-<version>-<instance>.progress.json) says once in a
@@ -280,6 +287,11 @@ old_data:
     - Where the data is that was there before.
   returned: always
   type: str
+tablespaces:
+  description:
+    - Each tablespace of O(tablespace_map) by its name, and the directory that it has.
+  returned: when there was something to do
+  type: dict
 seconds:
   description:
     - How long each kind of step took.
@@ -323,6 +335,7 @@ OPTIONS = {
     "instance": {"type": "str", "default": "main"},
     "port": {"type": "int", "default": 5432},
     "data_directory": {"type": "path"},
+    "tablespace_map": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 86400},
 }
 

@@ -90,6 +90,7 @@ LONG_TESTS = {
         "test_a_broken_page_in_the_backup_fails_it",
         "test_a_drill_that_was_killed_is_cleaned_up_by_the_next",
         "test_a_server_that_runs_and_reads_nothing_is_no_recovery",
+        "test_a_tablespace_gets_its_directory_which_is_empty_afterwards",
         "test_the_timeline_that_is_named_is_followed_and_told",
     ),
     "test_fence": (
@@ -144,6 +145,7 @@ LONG_TESTS = {
         "test_one_that_does_not_start_says_where_the_old_data_is_and_how_to_go_back",
         "test_paused_to_be_looked_at_and_then_let_go",
         "test_positions_transactions_and_names_are_met_exactly",
+        "test_tablespaces_go_where_they_are_to_go",
         "test_tablespaces_of_the_old_data_stay_where_they_are",
         "test_what_never_reached_the_archive_is_taken_from_the_old_directory",
         "test_what_is_recovered_beside_production_archives_nothing",

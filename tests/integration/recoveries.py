@@ -96,7 +96,7 @@ class Backed:
     def renew(self) -> None:
         """A new cluster, and a new repository with nothing of the old one's."""
         self.node.exec(["systemctl", "stop", self.cluster.unit], check=False)
-        for place in ("/var/lib/postgresql", "/etc/postgresql", "/var/log/postgresql", REPOSITORY, "/small"):
+        for place in ("/var/lib/postgresql", "/etc/postgresql", "/var/log/postgresql", REPOSITORY, "/small", "/srv"):
             self.node.exec(["sh", "-c", f"rm -rf {place}/* {place}/.[a-z]*"])
         self.node.exec(["sh", "-c", "rm -rf /var/lib/runbook-postgres /run/postgresql/.recovery-* /tmp/pgbackrest"])
         self.node.exec(["rm", "-f", inside.HELD])

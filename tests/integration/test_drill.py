@@ -222,6 +222,28 @@ def test_nothing_is_removed_that_a_drill_may_be_reading(shared: Backed, scratch:
         scratch.write(config, kept, owner="root:postgres", mode="0640")
 
 
+def test_a_tablespace_gets_its_directory_which_is_empty_afterwards(shared: Backed, scratch: Node) -> None:
+    shared.node.exec(["install", "-d", "-o", "postgres", "/srv/fast"])
+    scratch.exec(["rm", "-rf", "/srv/fast"])
+    shared.cluster.psql("CREATE TABLESPACE fast LOCATION '/srv/fast'")
+    shared.cluster.psql("CREATE TABLE quick TABLESPACE fast AS SELECT 1 AS n")
+    oid = shared.cluster.psql("SELECT oid FROM pg_tablespace WHERE spcname = 'fast'")
+    shared.backup()
+    shared.archived()
+    share(shared, scratch)
+    where = "SELECT pg_tablespace_location(oid) = '/srv/fast' FROM pg_tablespace WHERE spcname = 'fast'"
+    asked: dict[str, Any] = {"tablespace_map": {oid: "/srv/fast"}, "checks": [{"query": where}], **BEAT}
+    assert drill(scratch, die=Interrupt(("._recovery.trial:Trial.stop",)), **asked).killed
+    assert scratch.exec(["ls", "/srv/fast"]).stdout != ""
+    made(drill(scratch, check=True, **asked))
+    assert made(drill(scratch, **asked))["passed"]
+    assert scratch.exec(["ls", "/srv/fast"]).stdout == ""
+    assert clean(scratch)
+    scratch.exec(["touch", "/srv/fast/mine"])
+    assert "/srv/fast is not empty" in refused(drill(scratch, **asked))
+    assert scratch.exec(["ls", "/srv/fast"]).stdout == "mine\n"
+
+
 def test_a_production_node_is_no_scratch(shared: Backed, scratch: Node) -> None:
     assert "same cluster" in refused(drill(shared.node))
     shared.cluster.stop()

@@ -212,6 +212,38 @@ def test_tablespaces_of_the_old_data_stay_where_they_are(ledger: Backed) -> None
     assert cluster.node.exec(["find", "/srv/fast", "-type", "f"]).stdout == before
 
 
+def test_tablespaces_go_where_they_are_to_go(ledger: Backed) -> None:
+    cluster, node = ledger.cluster, ledger.node
+    name, new = "f'a st=1", "/srv/new/fast one"
+    node.exec(["install", "-d", "-o", "postgres", "/srv/fast", "/srv/slow"])
+    cluster.psql(f"CREATE TABLESPACE \"{name}\" LOCATION '/srv/fast'")
+    cluster.psql("CREATE TABLESPACE slow LOCATION '/srv/slow'")
+    cluster.psql(f'CREATE TABLE quick TABLESPACE "{name}" AS SELECT 1 AS n')
+    ledger.backup()
+    ledger.archived()
+    asked: dict[str, Any] = {"target": "latest", "running_server": "stop"}
+    for given, words in (
+        ({"quick": "/srv/new"}, "tablespace 'quick', which the backup has not"),
+        ({name: "/srv/slow"}, "/srv/slow is not empty"),
+        ({name: f"{cluster.data_directory}/ts"}, "outside of the data"),
+        ({name: "srv/new"}, "no whole path"),
+    ):
+        assert words in refused(ledger.recover(tablespace_map=given, **asked))
+    asked["tablespace_map"] = {name: new}
+    foreseen = made(ledger.recover(check=True, **asked))
+    assert node.exec(["ls", "/srv"]).stdout.split().count("new") == 0
+    assert new in str(foreseen["diff"])
+    # Killed when it had filled the directory, which is its own then.
+    assert ledger.recover(die=Interrupt(("._recovery.proof:Prover.prove",)), **asked).killed
+    done = made(ledger.recover(**asked))
+    assert done["tablespaces"] == {name: new}
+    where = "SELECT string_agg(pg_tablespace_location(oid), '|' ORDER BY spcname) FROM pg_tablespace WHERE oid > 16000"
+    first, _bar, second = cluster.psql(where).partition("|")
+    assert (first, ".tablespaces-" in second) == (new, True)
+    assert cluster.psql("SELECT n FROM quick") == "1"
+    assert not made(ledger.recover(**asked))["changed"]
+
+
 # -- refused before anything is touched ------------------------------------------
 
 

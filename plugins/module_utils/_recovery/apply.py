@@ -28,6 +28,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place i
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan import Course, Step, state_of
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Prover
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.tablespaces import make
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import end_orphan
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.unarchived import keep_wal
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import PAUSED, Wanted
@@ -145,10 +146,11 @@ class Apply:
             place.restored.mkdir(mode=0o700)
             shutil.chown(place.restored, _debian.SUPERUSER, _debian.SUPERUSER)
         (place.restored / "postmaster.pid").unlink(missing_ok=True)
-        tablespaces = place.tablespaces(stamp)
+        tablespaces, moved = place.tablespaces(stamp), self._course.moves.by_oid
+        make(moved.values())
         prover = self._prover
         prover.repository.restore(
-            backup, place.restored, tablespaces, again=again, seconds=prover.seconds, progress=prover.progress
+            backup, place.restored, tablespaces, moved, again=again, seconds=prover.seconds, progress=prover.progress
         )
 
     def _prove(self) -> None:

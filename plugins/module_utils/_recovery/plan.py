@@ -18,6 +18,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalog
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import Archive, Choice, beyond
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.host import Host
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import RESTORING, Mark
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.tablespaces import Moves
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.wanted import (
     PAUSED,
     PROMOTED,
@@ -43,6 +44,7 @@ class Course:
     plan: Plan
     backup: Backup | None = None
     archive: Archive = field(default_factory=Archive)
+    moves: Moves = field(default_factory=Moves)
     # The phase from which a killed run is gone on with.
     resumes: str | None = None
 
@@ -100,7 +102,15 @@ def went_on(wanted: Wanted, host: Host, stanza: Stanza, mark: Mark) -> bool:
     return host.data is not None and (host.server is not None or host.data.standing != mark.left)
 
 
-def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, choice: Choice, now: float) -> Course:
+def plan_recovery(
+    wanted: Wanted,
+    host: Host,
+    stanza: Stanza,
+    archive: Archive,
+    choice: Choice,
+    now: float,
+    moves: Moves = Moves(),  # noqa: B008 - it cannot be altered
+) -> Course:
     """The steps, or why there can be none."""
     resumed = host.mark if host.mark is not None and host.mark.request == wanted.request else None
     overtaken = resumed is not None and went_on(wanted, host, stanza, resumed)
@@ -119,7 +129,7 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
             further = more_wal(wanted, host, stanza)
             outside = tuple(beyond(wanted.target, stanza, archive, now, more_wal=further))
             refusals += outside or against.of_wal(wanted, host, stanza, archive)
-            refusals += against.of_room(wanted, host, backup)
+            refusals += moves.refusals or against.of_room(wanted, host, backup, moves.bytes_elsewhere)
             broken = torn.against(wanted.target, stanza, archive, backup)
             refusals += [broken] if broken is not None else []
     if refusals:
@@ -127,6 +137,7 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
     steps = tuple(_steps(wanted, host, stanza, backup, archive, resumes))
     before = _told(wanted, host)
     after = [f"{wanted.place.data}: cluster {stanza.system_identifier} at {wanted.target}, {_ends(wanted)}"]
+    after += [f"tablespace {name}: {directory}" for name, directory in sorted(moves.by_name.items())]
     doubtful = () if resumes is not None or backup is None else torn.perhaps(wanted.target, stanza, archive, backup)
     warnings = (
         *(choice.warnings if resumes is None else ()),
@@ -135,7 +146,7 @@ def plan_recovery(wanted: Wanted, host: Host, stanza: Stanza, archive: Archive, 
         *_left_behind(wanted, host, stanza, archive),
     )
     plan = Plan(steps, warnings, before=before, after=after)
-    return Course(plan, backup, archive, resumes)
+    return Course(plan, backup, archive, moves, resumes)
 
 
 def _steps(

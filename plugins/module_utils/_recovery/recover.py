@@ -24,7 +24,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._progress import 
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import catalogue, host, target
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.apply import Apply
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Stanza
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import choose
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import RESTORING, read_state
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan import (
@@ -41,6 +41,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusal
     of_stopped,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.tablespaces import Moves, observed
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.torn import damaged
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.turn import turn
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.unarchived import bytes_waiting
@@ -106,6 +107,8 @@ def _report(module: Module, wanted: Wanted, course: Course, apply: Apply) -> Non
         result["backup"] = course.backup.label
     if course.archive.timeline is not None:
         result["followed_timeline"] = course.archive.timeline
+    if course.moves.by_name:
+        result["tablespaces"] = course.moves.by_name
     module.report(**result, seconds=apply.seconds, warnings=[*course.plan.warnings, *apply.lost])
 
 
@@ -128,6 +131,7 @@ def _wanted(params: Mapping[str, Any]) -> Wanted:
         params["system_identifier"],
         params["replaces"],
         params["again"],
+        {name: str(directory) for name, directory in params["tablespace_map"].items()},
         datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
     )
 
@@ -168,7 +172,8 @@ def _course(wanted: Wanted, found: host.Host, repository: Repository, proofs: Pr
     now = found.server.now if found.server is not None and found.server.now is not None else time.time()
     if choice.backup is not None and _brings(wanted, found, stanza):
         found = replace(found, unarchived_bytes=bytes_waiting(wanted.place, stanza, choice.backup.first))
-    course = plan_recovery(wanted, found, stanza, archive, choice, now)
+    moves = _moves(wanted, found, repository, choice.backup)
+    course = plan_recovery(wanted, found, stanza, archive, choice, now, moves)
     if course.plan.refusals:
         raise Refused(" ".join(course.plan.refusals))
     return course
@@ -179,6 +184,14 @@ def _brings(wanted: Wanted, found: host.Host, stanza: Stanza) -> bool:
     control = None if found.data is None else found.data.control
     ours = control is not None and control.system_identifier == stanza.system_identifier
     return ours and (found.server is None or wanted.running_server == STOP)
+
+
+def _moves(wanted: Wanted, found: host.Host, repository: Repository, backup: Backup | None) -> Moves:
+    if not wanted.tablespace_map or backup is None:
+        return Moves()
+    mark = found.mark
+    ours = mark.request.get("tablespace_map", {}) if mark is not None and found.restored else {}
+    return observed(wanted.tablespace_map, repository.manifest(backup), wanted.place, set(ours.values()))
 
 
 def _asks_as(wanted: Wanted, found: host.Host, stanza: Stanza) -> Path | None:

@@ -219,14 +219,15 @@ def _before(one: str, other: str) -> bool:
     return position(one) < position(other)
 
 
-def of_room(wanted: Wanted, host: Host, backup: Backup) -> Iterator[str]:
+def of_room(wanted: Wanted, host: Host, backup: Backup, elsewhere: int = 0) -> Iterator[str]:
+    """`elsewhere` is what goes to other disks."""
     # What a killed run restored is kept, and how much that is, nobody counted.
-    needed = backup.bytes + SPARE_BYTES + host.unarchived_bytes
+    needed = backup.bytes - elsewhere + SPARE_BYTES + host.unarchived_bytes
     if not host.restored and needed > host.free_bytes:
         kept = f", {size(host.unarchived_bytes)} of WAL that is not in the archive" if host.unarchived_bytes else ""
         yield (
             f"The disk of {wanted.place.data} has {size(host.free_bytes)} free, and beside the present data the "
-            f"recovery needs {size(needed)} ({size(backup.bytes)} of backup {backup.label}{kept} and "
+            f"recovery needs {size(needed)} ({size(backup.bytes - elsewhere)} of backup {backup.label}{kept} and "
             f"{size(SPARE_BYTES)} for WAL): make room, or recover onto another host."
         )
 

@@ -128,12 +128,30 @@ class Repository:
                 return None
             return endings(version, place, segment)
 
+    def manifest(self, backup: Backup) -> str:
+        """What that backup consists of."""
+        name = f"backup/{self.stanza}/{backup.label}/backup.manifest"
+        try:
+            return self._run(["repo-get", name], _LIST_SECONDS, backup.repository)
+        except ProgramFailed as error:
+            raise Problem(f"The manifest of backup {backup.label} cannot be read: {reason(error)}.") from error
+
     def restore(
-        self, backup: Backup, into: Path, tablespaces: Path, *, again: bool, seconds: float, progress: Progress
+        self,
+        backup: Backup,
+        into: Path,
+        tablespaces: Path,
+        moved: Mapping[str, str],
+        *,
+        again: bool,
+        seconds: float,
+        progress: Progress,
     ) -> None:
-        """The files of that backup, without settings of pgBackRest's own for recovery."""
+        """The files of that backup, without settings of pgBackRest's own for recovery; tablespaces that are `moved`, by
+        their oid, into directories of their own."""
         label = backup.label
         words = [*_here(into), f"--set={label}", "--type=none", f"--tablespace-map-all={tablespaces}"]
+        words += [f"--tablespace-map={oid}={directory}" for oid, directory in moved.items()]
         # What is there is compared by checksum and kept where it is right.
         words += ["--delta"] if again else []
         quiet = [f"--log-level-console={LEVEL}", "--log-level-stderr=warn", "--log-level-file=off"]

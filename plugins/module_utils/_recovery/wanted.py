@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place
@@ -35,6 +36,8 @@ class Wanted:
     # Of another cluster's data that may be moved aside.
     replaces: str | None = None
     again: bool = False
+    # Tablespaces by name or oid, each with the directory that it is to have.
+    tablespace_map: Mapping[str, str] = field(default_factory=dict)
     # To name what is moved aside.
     stamp: str = ""
 
@@ -45,7 +48,8 @@ class Wanted:
     @property
     def request(self) -> dict[str, Any]:
         """What makes two runs the same one."""
-        told = {} if self.archives else {"archives": False}
+        told: dict[str, Any] = {} if self.archives else {"archives": False}
+        told |= {"tablespace_map": dict(self.tablespace_map)} if self.tablespace_map else {}
         return {
             **told,
             "stanza": self.stanza,

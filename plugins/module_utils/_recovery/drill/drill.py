@@ -22,7 +22,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.readi
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Evidence, Objectives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.page import page
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.prepared import Drill, FindDump, prepared
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.rehearsal import left_by_a_drill, remove
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.traces import left_by_a_drill, remove
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import STATE, Place, read_mark
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.turn import turn
 

@@ -24,12 +24,10 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.e
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.rehearsal import (
     READ,
-    REQUEST,
     answered,
-    begin,
-    remove,
     timed,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.traces import REQUEST, begin, remove
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Mark, Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import Trial, end_orphan

@@ -26,12 +26,13 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.e
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.rehearsal import (
     LATEST,
     Rehearsal,
-    left_by_a_drill,
 )
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.traces import left_by_a_drill
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Place, read_mark
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.rivals import contested
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.tablespaces import Moves, observed
 
 # The latest backup of what is described, or the sentence that says why there is none.
 FindDump = Callable[[Mapping[str, Any]], Dump]
@@ -137,16 +138,24 @@ def _rehearsal(
     dead = contested(LATEST, stanza, archive, None) if timeline is None and choice.backup is not None else None
     against = [*choice.refusals, *([dead] if dead is not None else [])]
     against += _not_meant(params, stanza.system_identifier, f"Stanza '{stanza.name}' holds")
-    leftover = left_by_a_drill(read_mark(place))
-    production = params["production_machine_ids"]
-    against += scratch.refusals(place, stanza.system_identifier, choice.backup, production, leftover=leftover)
     if choice.backup is None:
         return None, against
+    mark = read_mark(place)
+    leftover = left_by_a_drill(mark)
+    ours = mark.proof.get("tablespaces", ()) if leftover and mark is not None else ()
+    moves = Moves()
+    if params["tablespace_map"]:
+        given = {name: str(directory) for name, directory in params["tablespace_map"].items()}
+        moves = observed(given, repository.manifest(choice.backup), place, ours)
+        against += moves.refusals
+    here = replace(choice.backup, bytes=choice.backup.bytes - moves.bytes_elsewhere)
+    production = params["production_machine_ids"]
+    against += scratch.refusals(place, stanza.system_identifier, here, production, leftover=leftover)
     heartbeat = params["heartbeat"]
     beat = None if heartbeat is None else Check("heartbeat", heartbeat["database"], heartbeat["query"])
     checks = [Check(each["name"] or each["query"][:60], each["database"], each["query"]) for each in params["checks"]]
     seconds = float(params["timeout"])
-    held = Rehearsal(place, repository, stanza, choice.backup, settings, beat, checks, seconds, stamp, timeline)
+    held = Rehearsal(place, repository, stanza, choice.backup, settings, beat, checks, seconds, stamp, timeline, moves)
     return held, against
 
 

@@ -11,7 +11,6 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from ansible_collections.runbook.postgres.plugins.module_utils import _debian
 from ansible_collections.runbook.postgres.plugins.module_utils._command import ProgramFailed
@@ -22,12 +21,14 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery import 
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup, Segment, Stanza
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.damage import Damaged, of_pages
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Checked, Evidence
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.traces import REQUEST, begin, remove
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import Mark, Place
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, last_of, last_start
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.replay import Replay
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.repository import Repository
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.tablespaces import Moves, make
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.target import Stop, Target, misses, read
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import Trial, end_orphan
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.trial import Trial
 
 LATEST = Target("latest")
 _CHECKSUM_SECONDS = 86400.0
@@ -61,6 +62,8 @@ class Rehearsal:
     stamp: str
     # None is the latest that the archive knows.
     timeline: int | None = None
+    # Tablespaces that have directories of their own.
+    moves: Moves = field(default_factory=Moves)
     # Whoever looks at how far it is.
     progress: Progress = field(default_factory=lambda: Progress(None))
 
@@ -100,14 +103,18 @@ class Rehearsal:
 
     def _restore(self) -> None:
         place = self.place
-        begin(place, Mark(REQUEST, self.stanza.system_identifier, self.stamp, label=self.backup.label))
+        moved = self.moves.by_oid
+        # What is filled from here on is the drill's, whoever clears up after it.
+        told = {"tablespaces": sorted(moved.values())}
+        begin(place, Mark(REQUEST, self.stanza.system_identifier, self.stamp, label=self.backup.label, proof=told))
+        make(moved.values())
         place.restored.mkdir(mode=0o700)
         shutil.chown(place.restored, _debian.SUPERUSER, _debian.SUPERUSER)
         tablespaces = place.tablespaces(self.stamp)
         self.progress.tick("restore")
         seconds, progress = self.seconds, self.progress
         self.repository.restore(
-            self.backup, place.restored, tablespaces, again=False, seconds=seconds, progress=progress
+            self.backup, place.restored, tablespaces, moved, again=False, seconds=seconds, progress=progress
         )
 
     def _replay(self, trial: Trial, evidence: Evidence) -> Stop:
@@ -209,31 +216,6 @@ class Rehearsal:
             yield Checked("checksums of all pages", passed=True)
 
 
-REQUEST = {"drill": True}
-
-
-def begin(place: Place, mark: Mark) -> None:
-    """A directory that is known for a drill's from here on."""
-    _directory(place.data.parent)
-    # A run that was killed before it could mark it left it empty.
-    place.growing.mkdir(mode=0o700, exist_ok=True)
-    shutil.chown(place.growing, _debian.SUPERUSER, _debian.SUPERUSER)
-    mark.write(place)
-
-
-def left_by_a_drill(mark: Mark | None) -> bool:
-    return mark is not None and mark.request == REQUEST
-
-
-def remove(place: Place, stamp: str) -> None:
-    """All of it, also what still runs on it; the mark goes last."""
-    end_orphan(place)
-    for path in (place.restored, place.tablespaces(stamp), place.sockets, place.growing):
-        shutil.rmtree(path, ignore_errors=True)
-    if place.growing.exists():
-        raise Problem(f"{place.growing} cannot be removed: look what keeps it, and remove it by hand.")
-
-
 def answered(socket: _debian.Socket, check: Check, wanted: str | None = "t") -> Checked:
     try:
         answer = socket.psql(check.query, check.database).strip()
@@ -241,12 +223,6 @@ def answered(socket: _debian.Socket, check: Check, wanted: str | None = "t") -> 
         return Checked(check.name, passed=False, told=error.sentence.rstrip("."))
     right = wanted is None or answer == wanted
     return Checked(check.name, passed=right, told="" if right else f"the answer is '{answer[:80]}' and not true")
-
-
-def _directory(path: Path) -> None:
-    if not path.exists():
-        path.mkdir(mode=0o700, parents=True)
-        shutil.chown(path, _debian.SUPERUSER, _debian.SUPERUSER)
 
 
 @contextlib.contextmanager
