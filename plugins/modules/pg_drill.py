@@ -330,6 +330,18 @@ named_timeline:
     - The one that O(timeline) named, null where the archive's latest was followed.
   returned: when a drill was held
   type: int
+objectives:
+  description:
+    - What the cluster's figures were compared with, C(rto_seconds) and C(rpo_seconds).
+  returned: when a drill was held
+  type: dict
+untried:
+  description:
+    - Copies of which the drill says nothing, each in a sentence. A backup that came from a disk of the scratch host
+      does not show that the one offsite can be restored.
+  returned: when a drill was held
+  type: list
+  elements: str
 read_at:
   description:
     - When the archive had been read to its end; null where it did not get there.

@@ -81,26 +81,37 @@ def test_a_drill_measures_proves_and_leaves_nothing(shared: Backed, scratch: Nod
     assert 0 < done["rto_seconds"] <= time.time() - began
     assert began - beat - 1 <= done["rpo_seconds"] <= time.time() - beat
     assert [each["passed"] for each in done["checks"]] == [True] * 5
+    # What is promised unless somebody says otherwise.
+    assert done["objectives"] == {"rto_seconds": 1800.0, "rpo_seconds": 900.0}
+    # The repository is on a disk here, and nobody knows of one elsewhere whether it can be restored.
+    [untried] = done["untried"]
+    assert f"came from {REPOSITORY} of this host" in untried
     assert {"restore", "replay", "checksums"} <= set(done["took"])
     assert clean(scratch)
     # The timeline that it began is in nobody's archive.
     assert scratch.exec(["find", f"{REPOSITORY}/archive", "-name", "00000002*"]).stdout == ""
     page = scratch.exec(["cat", done["page_file"]]).stdout
     assert "rows &lt;are&gt; there" in page
+    assert untried in page
     state = json.loads(scratch.exec(["cat", STATE]).stdout)
     assert state["passed"]
     assert datetime.fromisoformat(state["passed_at"]).timestamp() >= began - 1
     info = made(inside.run(scratch, "pg_backup_info", {"stanza": STANZA}, user="root"))
     assert info["backups"][0]["verified"]["level"] == "restore"
     # An objective that is missed fails it, is written down, and the last one that passed is remembered.
-    sentence = drill(scratch, rpo_minutes=0, **BEAT).failure
+    late: dict[str, Any] = {
+        "heartbeat": {"database": "postgres", "query": "SELECT max(at) - interval '15 minutes' FROM beat"}
+    }
+    sentence = drill(scratch, **late).failure
     assert "RPO was" in sentence
-    assert "objective is 0.0 s" in sentence
+    assert "objective is 15.0 min" in sentence
     failed = json.loads(scratch.exec(["cat", STATE]).stdout)
     assert (failed["passed"], failed["passed_at"]) == (False, state["passed_at"])
     # So does a check, and so does WAL that is missing.
     false = [{"name": "no rows", "query": "SELECT count(*) = 0 FROM ledger"}]
-    assert "'no rows' did not pass: the answer is 'f'" in drill(scratch, checks=false, **BEAT).failure
+    sentence = drill(scratch, checks=false, rpo_minutes=60, **late).failure
+    assert "'no rows' did not pass: the answer is 'f'" in sentence
+    assert "RPO was" not in sentence
     assert clean(scratch)
 
 

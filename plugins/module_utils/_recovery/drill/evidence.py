@@ -106,6 +106,8 @@ class Evidence:
     logical: list[Restored] = field(default_factory=list)
     # What the recovery time ends with.
     first_answer: str = ""
+    # Copies of which it says nothing.
+    untried: list[str] = field(default_factory=list)
 
     @property
     def rpo_seconds(self) -> float | None:

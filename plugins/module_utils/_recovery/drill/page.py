@@ -48,6 +48,7 @@ def page(evidence: Evidence) -> str:
             *(f'<p class="fault">{escape(each)}</p>' for each in evidence.faults),
             *(_physical(evidence) if evidence.stanza is not None else ()),
             *(line for each in evidence.logical for line in _logical(each)),
+            *_list("What was not tried", evidence.untried),
             "</body></html>",
             "",
         ]
@@ -124,6 +125,11 @@ def _unpacked(restored: Restored) -> Iterable[tuple[str, str]]:
         yield "Backup", f"{backup['id']} (of a database of {size(backup['bytes'])})"
     yield "Holds what was committed", moment(restored.taken) or "unknown"
     yield "PostgreSQL", restored.server_version or "unknown"
+
+
+def _list(title: str, lines: Iterable[str]) -> list[str]:
+    told = [f"<li>{escape(each)}</li>" for each in lines]
+    return [f"<h2>{escape(title)}</h2>", "<ul>", *told, "</ul>"] if told else []
 
 
 def _table(title: str, rows: Iterable[tuple[str, str]]) -> list[str]:

@@ -16,7 +16,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._progress import 
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import catalogue
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.choosing import choose
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill import scratch
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill import scratch, untried
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.dumps import Dump, Unpacking
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import (
     Evidence,
@@ -45,6 +45,8 @@ class Drill:
     physical: Rehearsal | None
     logical: Sequence[Unpacking]
     stamp: str
+    # Copies of which it says nothing.
+    untried: Sequence[str] = ()
 
     @property
     def system_identifier(self) -> str | None:
@@ -67,6 +69,7 @@ class Drill:
         return [*steps, "write the evidence"]
 
     def run(self, evidence: Evidence) -> None:
+        evidence.untried = list(self.untried)
         if self.physical is not None:
             with _progress(self.physical) as progress:
                 replace(self.physical, progress=progress).run(evidence)
@@ -97,7 +100,14 @@ def prepared(params: Mapping[str, Any], places: Sequence[Place], find: FindDump)
         against += _against(params, each)
     if against:
         raise Refused(" ".join(dict.fromkeys(against)))
-    return Drill(physical, logical, stamp)
+    return Drill(physical, logical, stamp, list(_untried(params, physical, logical)))
+
+
+def _untried(params: Mapping[str, Any], physical: Rehearsal | None, logical: Sequence[Unpacking]) -> Iterator[str]:
+    if physical is not None:
+        yield from untried.physical(physical.stanza, physical.backup, untried.configuration(params["config"]))
+    for given, each in zip(params["logical"], logical):
+        yield from untried.logical(each.dump.database, given["repository"])
 
 
 def _unpacking(

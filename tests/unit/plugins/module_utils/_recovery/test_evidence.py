@@ -83,6 +83,14 @@ def test_what_is_not_as_promised_is_told(change: dict[str, Any], words: str) -> 
     assert 'class="verdict failed"' in page(bad)
 
 
+def test_copies_that_were_not_tried_are_on_the_page_and_no_fault() -> None:
+    told = replace(GOOD, untried=["Any copy <elsewhere>."])
+    assert told.passed
+    assert told.document["untried"] == ["Any copy <elsewhere>."]
+    assert "<li>Any copy &lt;elsewhere&gt;.</li>" in page(told)
+    assert "not tried" not in page(GOOD)
+
+
 def test_a_failure_is_told_alone() -> None:
     assert replace(GOOD, failure="No WAL.", rto_seconds=None).faults == ["No WAL."]
 
