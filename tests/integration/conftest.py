@@ -167,7 +167,8 @@ LONG_TESTS = {
         "test_backups_of_what_was_replaced_have_a_retention_of_their_own",
         "test_of_several_clusters_in_one_directory_the_own_latest_is_restored",
         "test_the_backup_that_is_restored_from_stays_until_it_was",
-        "test_what_was_unfinished_in_the_backup_is_told",
+        "test_a_backup_is_restored_from_where_it_was_carried_to",
+        "test_what_was_unfinished_in_the_backup_is_told_and_an_index_that_is_not_valid_fails",
     ),
     "test_restore_tables": (
         "test_a_backup_of_one_table_brings_it_back",

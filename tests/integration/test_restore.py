@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration import inside
-from tests.integration.restores import REPOSITORY, Stage, only
+from tests.integration.restores import HOME, REPOSITORY, Stage, only
 from tests.integration.servers import Server
 
 SHOP = """
@@ -154,7 +154,26 @@ def test_a_wrong_answer_changes_nothing(stage: Stage) -> None:
         assert stage.psql(OF_ITSELF.replace("{name}", "shop")) == "7|t|f|ours"
 
 
-def test_what_was_unfinished_in_the_backup_is_told(stage: Stage) -> None:
+def test_a_backup_is_restored_from_where_it_was_carried_to(stage: Stage) -> None:
+    """By a path alone, as from a disk that somebody brought."""
+    backup = stage.back_up("shop")
+    place = f"{HOME}/far/a disk; 'ü"
+    stage.node.exec(["install", "-d", "-o", "postgres", place], user="postgres")
+    stage.node.exec(["mv", f"{REPOSITORY}/{backup}", place])
+    stage.psql("DROP DATABASE shop")
+    carried: dict[str, Any] = {"repository": None, "backup": f"{place}/{backup}"}
+    done = stage.done(**carried)
+    assert (done.result["backup"], done.result["kept_out_seconds"]) == (backup, None)
+    assert orders(stage) == 1000
+    told = stage.restore(**{**carried, "backup": f"{place}/nothing"}).failure
+    assert f"{place}/nothing/manifest.json cannot be read: No such file or directory" in told
+    stage.node.exec(["truncate", "-s", "-100", f"{place}/{backup}/dump.pgdump"])
+    told = stage.restore(**carried, target="again").failure
+    assert backup in told
+    assert "again" not in stage.databases()
+
+
+def test_what_was_unfinished_in_the_backup_is_told_and_an_index_that_is_not_valid_fails(stage: Stage) -> None:
     stage.psql("ALTER TABLE orders ADD CONSTRAINT dear CHECK (amount > 5) NOT VALID", "shop")
     stage.psql("CREATE TABLE visit (n int) PARTITION BY RANGE (n)", "shop")
     stage.psql("CREATE TABLE visit_1 PARTITION OF visit FOR VALUES FROM (0) TO (9)", "shop")
@@ -166,6 +185,17 @@ def test_what_was_unfinished_in_the_backup_is_told(stage: Stage) -> None:
     warned = str(done.result["warnings"])
     assert "dear on orders. ALTER TABLE with VALIDATE CONSTRAINT" in warned
     assert "public.visit_n. ALTER INDEX with ATTACH PARTITION" in warned
+    # One that the restore left so is none to be put in anybody's place.
+    loaded = inside.Interrupt(("._backup.restore.loading:Archive.analyze",))
+    with inside.held(stage.node, "pg_restore", stage.arguments(**BARE), loaded) as run:
+        [growing] = [name for name in stage.databases() if "_restoring_" in name]
+        broken = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'orders_pkey'::regclass"
+        stage.psql("UPDATE pg_database SET datallowconn = true WHERE datname = 'G'".replace("G", growing))
+        stage.psql(broken, growing)
+    told = run.finish().failure
+    assert "These indexes are not valid: public.orders_pkey" in told
+    assert told.endswith("shop is as it was.")
+    assert [name for name in stage.databases() if name.startswith("shop")] == ["shop"]
 
 
 def test_rows_that_are_not_as_many_change_nothing(stage: Stage) -> None:
