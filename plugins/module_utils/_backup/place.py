@@ -207,7 +207,7 @@ def give(directory: Path, owner: tuple[int, int]) -> None:
                 f"{directory} is not the directory that was made there: whoever may write to {directory.parent} has "
                 "put another one in its place; look who does that, and run this again."
             )
-        for _, _, names, place in os.fwalk(".", topdown=False, dir_fd=top):
+        for _path, _directories, names, place in os.fwalk(".", topdown=False, dir_fd=top):
             for name in names:
                 os.chown(name, *owner, dir_fd=place, follow_symlinks=False)
             os.chown(place, *owner)
