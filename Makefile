@@ -55,7 +55,7 @@ site-long: engine setup ## Clusters with the long tests: runs that are killed, r
 	@$(PYTHON) -m lab image 12
 	@$(PYTHON) -m pytest tests/site --long
 
-FAULTS := i_switchover j_switchover_faults k_failover l_failover_faults
+FAULTS := i_switchover j_switchover_faults k_failover l_failover_faults l_failover_of_two
 .PHONY: test-faults
 test-faults: engine setup ## What goes wrong around a switchover or failover: kills, stops, a host that is gone
 	@$(PYTHON) -m lab image 12

@@ -46,6 +46,7 @@ LONG = (
     "test_j_switchover_faults",
     "test_l_backup_walk",
     "test_l_failover_faults",
+    "test_l_failover_of_two",
     "test_m_patroni",
     "test_n_clients",
 )

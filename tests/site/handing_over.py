@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,13 @@ SIGNAL = "/var/lib/postgresql/15/main/standby.signal"
 
 def built(directory: Path, prefix: str, first_address: int, **variables: Any) -> Site:
     """Three servers and a pooler, with a table for what clients write; `variables` are the cluster's beside others."""
-    names = [f"{prefix}-{which}" for which in ("pg1", "pg2", "pg3", "pool1")]
+    return built_of(3, directory, prefix, first_address, variables)
+
+
+def built_of(servers: int, directory: Path, prefix: str, first_address: int, variables: Mapping[str, Any]) -> Site:
+    names = [*(f"{prefix}-pg{number}" for number in range(1, servers + 1)), f"{prefix}-pool1"]
     nodes = booted(names, first_address, bare=False)
-    site = Site(directory, nodes, {**VARIABLES, **variables}, names[:3], names[3], first_address)
+    site = Site(directory, nodes, {**VARIABLES, **variables}, names[:-1], names[-1], first_address)
     site.write()
     done = site.play()
     assert done.returncode == 0, done.failures or done.output
