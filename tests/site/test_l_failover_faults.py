@@ -27,6 +27,15 @@ from tests.site.hooking import failing
 FIRST_ADDRESS = 101
 OLD, NEW, THIRD, POOLER = NAMES = ("fl-pg1", "fl-pg2", "fl-pg3", "fl-pool1")
 BOUND = 300.0
+# From the first word to the last, beside the fence.
+KILLED_AT = (
+    "Refuse while another failover is under way",
+    "Decide again now that it is fenced",
+    "Promote",
+    "Let clients go on, and say what is left",
+    "Follow",
+    "Tell how it went",
+)
 # A standby that cannot stream is not waited for as long as an operator would.
 SHORT = {"replication_stream_timeout": 60, "failover_claim_seconds": 15}
 
@@ -209,6 +218,57 @@ def test_a_controller_that_is_killed_while_it_fences_is_carried_on_from(cluster:
     assert now != old
     exactly_what_was_told(cluster, now, wrote)
     assert cluster.play("--diff", playbook=FAILOVER).changed == []
+    brought_back(cluster, old, now)
+
+
+def test_a_controller_that_is_killed_again_and_again_gets_there(cluster: Site, wrote: Writers) -> None:
+    """Each run is killed at another step; none of them leaves what the next cannot carry on from."""
+    old = sole(cluster)
+    with wrote.running():
+        crash(cluster, old)
+        cluster.write(failover_fence_timeout=10)
+        for task in KILLED_AT:
+            with begun(cluster, FAILOVER) as run:
+                comes_to(cluster, run, task, BOUND)
+                os.killpg(run.pid, signal.SIGKILL)
+            assert old not in primaries(cluster)
+            assert len(primaries(cluster)) <= 1
+        done = cluster.play(playbook=FAILOVER)
+        assert done.returncode == 0, done.failures or done.output
+        now = sole(cluster)
+        told = len(wrote.acknowledged)
+        wait_until("clients go on", lambda: len(wrote.acknowledged) > told + 50, bound=60)
+    exactly_what_was_told(cluster, now, wrote)
+    cluster.write()
+    assert cluster.play("--diff", playbook=FAILOVER).changed == []
+    brought_back(cluster, old, now)
+
+
+def test_a_pooler_that_goes_meanwhile_holds_up_nobody_and_is_named(cluster: Site, wrote: Writers) -> None:
+    old = sole(cluster)
+    slow = power(cluster.nodes[old])
+    slow["failover_fence_command"][2] = "sleep 10; " + slow["failover_fence_command"][2]
+    kill(cluster.nodes[old])
+    without(cluster, old, **slow)
+    with begun(cluster, FAILOVER) as run:
+        comes_to(cluster, run, "Fence it from outside", BOUND)
+        kill(cluster.nodes[POOLER])
+        assert run.wait(BOUND) != 0
+    now = sole(cluster)
+    (follows,) = {NEW, OLD, THIRD} - {old, now}
+    assert streaming(cluster, now) == [follows.replace("-", "_")]
+    told = " ".join((cluster.directory / "begun.log").read_text().split())
+    assert f"The clients of {POOLER} are led to nobody new" in told
+
+    boot(cluster.nodes[POOLER])
+    done = cluster.play(playbook=FAILOVER)
+    assert done.returncode == 0, done.failures or done.output
+    with wrote.running():
+        wait_until("clients go on", lambda: len(wrote.acknowledged) > 50, bound=60)
+    exactly_what_was_told(cluster, now, wrote)
+    boot(cluster.nodes[old])
+    cluster.write()
+    assert cluster.play(playbook="runbook.postgres.fence", fence_host=old).returncode == 0
     brought_back(cluster, old, now)
 
 
