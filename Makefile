@@ -39,14 +39,14 @@ sanity: ## ansible-test sanity
 docs: ## Lint and build the documentation
 unit: ## Unit tests with branch coverage
 package: ## Build the tarball, install it elsewhere, use it from there
-integration: ## Every module against PostgreSQL 13, 15 and 17
+integration: ## Every module against PostgreSQL 15, what differs against 13 and 17
 site: ## A cluster from bare hosts: dry run against run, again, after a failover, interrupted
 molecule: ## The Molecule scenarios
 $(CHECKS): setup
 	@$(PYTHON) tools/check.py $@
 
 .PHONY: integration-long
-integration-long: engine setup ## Integration with the long tests: kills, traffic, faults
+integration-long: engine setup ## Every module on 13, 15 and 17, with the long tests: kills, traffic, faults
 	@$(PYTHON) -m lab image $(RELEASES)
 	@$(PYTHON) -m pytest tests/integration --long
 

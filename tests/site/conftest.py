@@ -51,9 +51,25 @@ LONG = (
     "test_n_clients",
 )
 
+# Of other files, those that build on a cluster which the rest of the file has shown already.
+LONG_TESTS = {
+    "test_a_cluster": (
+        "test_what_is_lowered_keeps_no_standby_from_starting",
+        "test_what_was_stopped_by_hand_runs_again_as_foretold",
+    ),
+}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also the long tests: kills, replicas (make site-long)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    long = [each for each in items if getattr(each, "originalname", "") in LONG_TESTS.get(each.path.stem, ())]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [each for each in items if each not in long]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
