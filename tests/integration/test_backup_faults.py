@@ -66,6 +66,22 @@ def test_killed_anywhere_the_next_run_goes_on(kept: Backups, form: str) -> None:
     assert kept.server.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'runbook_%'") == 0
 
 
+def test_copies_that_were_cut_night_after_night_are_finished_or_removed(kept: Backups) -> None:
+    """The one that retention lets go here and nobody sends any more is not left there."""
+    kept.options = {"retention": {"count": 2}, "offsite": {"remote": FAR, "retention": {"count": 2}}}
+    kept.taken()
+    for _ in range(2):
+        # The dump is there, and nothing was compared.
+        assert kept.take(die=inside.Interrupt(("._stream.offsite:_compared_tree",))).killed
+    _, oldest, last = kept.visible()
+    foreseen = kept.taken(check=True)
+    done = kept.taken()
+    assert done["steps"] == foreseen["steps"]
+    [step] = [each for each in done["steps"] if "where a copy was interrupted" in each]
+    assert oldest in step
+    assert kept.names(FAR) == kept.names() == [last, done["id"]]
+
+
 def test_a_disk_that_is_too_small_is_refused_with_numbers_and_one_that_fills_leaves_nothing(kept: Backups) -> None:
     kept.options = {"destination": "/small/backups", "compression": {"method": "none"}}
     kept.server.run(

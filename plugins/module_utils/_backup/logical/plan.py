@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -43,7 +43,7 @@ class Seen:
     far: Sequence[Entry] = ()
     left: Sequence[str] = ()
     left_far: Sequence[str] = ()
-    # Of this database and not here, without a manifest.
+    # Of this series or of no backup here, without a manifest.
     cut_far: Sequence[str] = ()
     # Directories with a backup's name that cannot be believed.
     broken: Sequence[str] = ()
@@ -71,15 +71,18 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
     here = [*(each for each in seen.here if each.id != entry.id), entry]
     warnings += spared(here, wanted.retention, now)
     far: list[Entry] = []
+    ours: list[str] = []
     cut: list[str] = []
     if offsite is not None:
         sent = _missing(wanted, entry, seen, offsite.retention, now)
         far = [*(each for each in seen.far if each.id not in {one.id for one in sent}), *sent]
         steps += [Send(each.id, offsite.remote) for each in sent]
         steps += _forgotten(seen, far, offsite.remote)
+        ours, cut = _cut(seen, {each.id for each in sent}, now)
+        # Before they go here, after which they might be another host's.
+        steps += [ClearFar(name, offsite.remote, "copy") for name in ours]
     steps += [Remove(each.entry.id, each.why) for each in leaving(here, wanted.retention, now)]
     if offsite is not None:
-        cut = [name for name in seen.cut_far if now - taken_at(name) > _ON_ITS_WAY]
         steps += [ClearFar(name, offsite.remote) for name in seen.left_far]
         steps += [ClearFar(name, offsite.remote, "copy") for name in cut]
         steps += _removed_far(far, seen.far, offsite, now)
@@ -88,7 +91,7 @@ def plan_backup(wanted: Wanted, seen: Seen, now: datetime) -> tuple[Plan, str]:
     before = [_line(each, "") for each in seen.here]
     if offsite is not None:
         at = f" at {offsite.remote}"
-        before += [*(name + at for name in (*seen.left_far, *cut)), *(each.id + at for each in seen.far)]
+        before += [*(name + at for name in (*seen.left_far, *ours, *cut)), *(each.id + at for each in seen.far)]
         after += [each.id + at for each in far if (RemoveFar, each.id) not in gone]
     return Plan(tuple(steps), tuple(warnings), (), [*seen.left, *seen.scratch, *before], after), entry.id
 
@@ -115,6 +118,13 @@ def _missing(wanted: Wanted, entry: Entry, seen: Seen, policy: Retention, now: d
     going = {each.entry.id for each in leaving([*far.values(), *late, entry], policy, now)}
     late = sorted((each for each in late if each.id not in going), key=lambda each: each.number, reverse=True)
     return [*([] if entry.id in far else [entry]), *late]
+
+
+def _cut(seen: Seen, sent: Collection[str], now: datetime) -> tuple[list[str], list[str]]:
+    """Of copies without a manifest those that nobody is at: what is here and is not sent again, and what is old."""
+    here = {each.id for each in seen.here}
+    ours = [name for name in seen.cut_far if name in here and name not in sent]
+    return ours, [name for name in seen.cut_far if name not in here and now - taken_at(name) > _ON_ITS_WAY]
 
 
 def _forgotten(seen: Seen, far: Sequence[Entry], remote: str) -> Iterator[Step]:

@@ -161,10 +161,9 @@ def _seen(repository: Repository, wish: Wanted, found: Found, check_mode: bool) 
     mine = [each for each in repository.backups() if series_of(each.manifest) == series]
     here = [replace(each.entry(), held=place.held(each.directory)) for each in mine]
     readable = readable_of(wish.database)
-    left = [each.name for each in place.leftovers(wish.destination, readable)]
-    if check_mode and place.holder(wish.destination, readable) is not None:
-        # They are somebody's work.
-        left = []
+    # What is half-done may be somebody's work.
+    busy = check_mode and place.holder(wish.destination, readable) is not None
+    left = [] if busy else [each.name for each in place.leftovers(wish.destination, readable)]
     broken = [each.problem for each in repository.broken() if is_of(each.directory.name, readable)]
     seen = Seen(series, here, left=left, broken=broken)
     if wish.offsite is None:
@@ -173,8 +172,9 @@ def _seen(repository: Repository, wish: Wanted, found: Found, check_mode: bool) 
         far = observe(wish.offsite.remote, series)
     except NotOffsite as error:
         return replace(seen, unlisted=error.sentence)
-    # What is here goes there again.
-    cut = [name for name in far.cut if is_of(name, readable) and not (wish.destination / name).exists()]
+    ours = set() if busy else {each.id for each in here}
+    lost = {name for name in far.cut if is_of(name, readable) and not (wish.destination / name).exists()}
+    cut = [name for name in far.cut if name in ours | lost]
     return replace(seen, far=far.copies, left_far=[name for name in far.leaving if is_of(name, readable)], cut_far=cut)
 
 

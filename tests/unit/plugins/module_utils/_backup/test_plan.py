@@ -215,3 +215,22 @@ def test_a_copy_that_was_cut_goes_when_nobody_can_be_at_it_any_more(taken: str, 
     assert (f"{name} at vault:pg" in plan.before) == goes
     assert f"{name} at vault:pg" not in plan.after
     assert plan_backup(WANTED, seen, NOW)[0].changes == ()
+
+
+def test_a_copy_that_was_cut_is_sent_again_or_goes_before_its_backup_does() -> None:
+    """Afterwards nobody knows whose it was."""
+    two = Retention(count=2)
+    here, far = [entry(n, days=5 - n) for n in (1, 2, 3)], [entry(1, days=4)]
+    seen = Seen(SERIES, here, far, cut_far=["b2", "b3"])
+    plan = plan_backup(replace(WANTED, retention=two, offsite=replace(FAR, retention=two)), seen, NOW)[0]
+    assert [step.sentence for step in plan.changes] == [
+        TAKE,
+        "copy backup (new) to vault:pg",
+        "copy backup b3 to vault:pg",
+        "remove what is left of backup b2 from vault:pg, where a copy was interrupted",
+        "remove backup b1, not among the last 2",
+        "remove backup b2, not among the last 2",
+        "remove backup b1 from vault:pg, not among the last 2",
+    ]
+    assert "b2 at vault:pg" in plan.before
+    assert "b2 at vault:pg" not in plan.after
