@@ -9,6 +9,7 @@ that leaves the tests' dead rows alone.
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from lab.clusters import Cluster
 from lab.nodes import Node
 
 STANDBY = "standby"
+_STATEMENT = re.compile(r"\[(\d+)\] .* (?:statement|execute [^:]*): (.*)")
 POOLER_PORT = 6432
 # A file system that is small enough to fill.
 SMALL_DISK = "/small"
@@ -96,6 +98,34 @@ class Server:
         with self.connect(database, standby=standby) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+
+    @contextlib.contextmanager
+    def waiting_for(self, standby: str) -> Iterator[None]:
+        """Who commits waits for that one."""
+        reload = "SELECT pg_reload_conf()"
+        self.run(
+            sql.SQL("ALTER SYSTEM SET synchronous_standby_names = {}").format(sql.Literal(standby)), database="postgres"
+        )
+        self.run(reload, database="postgres")
+        try:
+            yield
+        finally:
+            self.run("ALTER SYSTEM RESET synchronous_standby_names", database="postgres")
+            self.run(reload, database="postgres")
+
+    @contextlib.contextmanager
+    def statements(self) -> Iterator[list[tuple[int, str]]]:
+        """What is said to it meanwhile, and by which of its processes; to be read afterwards."""
+        told: list[tuple[int, str]] = []
+        log, reload = self.primary.log_file, "SELECT pg_reload_conf()"
+        before = len(self.node.exec(["cat", log]).stdout)
+        self.run("ALTER SYSTEM SET log_statement = 'all'", reload)
+        try:
+            yield told
+        finally:
+            self.run("ALTER SYSTEM RESET log_statement", reload)
+            said = self.node.exec(["cat", log]).stdout[before:]
+            told += [(int(pid), text) for pid, text in _STATEMENT.findall(said)]
 
     def value(
         self, query: str | sql.Composable, values: object = None, *, database: str = "app", standby: bool = False

@@ -59,16 +59,10 @@ def test_each_way_holds_what_it_says(kept: Backups, form: str, method: str, encr
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_so_many_processes_read_as_are_wished(kept: Backups, jobs: int) -> None:
     """As the server tells who read: each of several processes has a session that sees what the first one saw."""
-    log = kept.server.primary.log_file
-    kept.server.run("ALTER SYSTEM SET log_statement = 'all'", "SELECT pg_reload_conf()")
-    try:
-        before = len(kept.node.exec(["cat", log]).stdout)
+    with kept.server.statements() as told:
         kept.taken(format="directory", jobs=jobs)
-        told = kept.node.exec(["cat", log]).stdout[before:]
-    finally:
-        kept.server.run("ALTER SYSTEM RESET log_statement", "SELECT pg_reload_conf()")
-    sharing = set(re.findall(r"\[(\d+)\] .* statement: SET TRANSACTION SNAPSHOT ", told))
-    reading = set(re.findall(r"\[(\d+)\] .* statement: COPY .* TO stdout", told))
+    sharing = {pid for pid, said in told if said.startswith("SET TRANSACTION SNAPSHOT ")}
+    reading = {pid for pid, said in told if re.match(r"COPY .* TO stdout", said)}
     assert len(sharing) == (1 if jobs == 1 else 1 + jobs)
     assert set() < reading <= sharing
 
@@ -262,6 +256,12 @@ def test_a_server_is_not_filled_by_a_proof(kept: Backups) -> None:
     assert levels(kept.taken(**{**wish, "verify": "list"})) == "list"
 
 
+def test_a_proof_waits_for_no_standby(kept: Backups) -> None:
+    """Nobody needs a copy of what is dropped again."""
+    with kept.server.waiting_for("nobody"):
+        assert kept.taken(verify="restore")["verified"]["level"] == "restore"
+
+
 def test_what_a_verification_is_refused_for_a_check_run_is_as_well(kept: Backups) -> None:
     public, identity = kept.keys
     done = kept.taken(recipients=[public])
@@ -364,11 +364,39 @@ def test_a_password_is_nowhere(kept: Backups) -> None:
     with kept.enlarged(), inside.held(kept.node, "pg_backup", wish, place) as held:
         seen = kept.node.exec(["sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' '\\n'"]).stdout
         done = held.finish()
+    logged = kept.node.exec(
+        ["sh", "-c", "journalctl --no-pager --output=cat; find /var/log -type f -exec cat {} +"]
+    ).stdout
     assert done.code == 0, done.text
     assert "pg_dump" in seen
-    for text in (seen, done.text, str(kept.manifest(done.result["path"]))):
+    # The module's call is in the host's log, and so is the role's login in the server's.
+    assert "keeper" in logged
+    for text in (seen, logged, done.text, str(kept.manifest(done.result["path"]))):
         assert "secret" not in text
     kept.server.run("DROP ROLE keeper", database="postgres")
+
+
+@pytest.mark.parametrize("form", ["custom", "plain"])
+def test_nothing_that_is_encrypted_is_plain_on_any_disk_meanwhile(kept: Backups, form: str) -> None:
+    """Looked for in all that was written lately but by the server, when the last of it is about to be put there."""
+    key, _ = kept.keys
+    kept.server.run("CREATE TABLE public.told AS SELECT 'kept-' || 'to-ourselves' AS word", database=DATABASE)
+    search = (
+        r"find / \( -path /proc -o -path /sys -o -path '*/main/base' -o -path '*/pg_wal' \) -prune "
+        "-o -type f -newermt '-10 minutes' -exec grep -lsF kept-to-ourselves {} +"
+    )
+    wish = kept.wish(format=form, compression={"method": "none"})
+    place = inside.Interrupt(("._stream.placing:put_in_place",))
+    try:
+        with inside.held(kept.node, "pg_backup", wish, place) as held:
+            assert kept.node.exec(["sh", "-c", search], check=False).stdout.count(PLACE) >= 1
+            assert held.finish().code == 0
+        kept.clear()
+        with inside.held(kept.node, "pg_backup", {**wish, "recipients": [key]}, place) as held:
+            assert kept.node.exec(["sh", "-c", search], check=False).stdout == ""
+            assert held.finish().code == 0
+    finally:
+        kept.server.run("DROP TABLE public.told", database=DATABASE)
 
 
 def test_the_health_report_knows_how_old_it_is_and_misses_it(kept: Backups) -> None:

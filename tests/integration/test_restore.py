@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lab.waiting import wait_until
 from tests.integration import inside
 from tests.integration.restores import HOME, REPOSITORY, Stage, only
 from tests.integration.servers import Server
@@ -259,6 +261,52 @@ def test_a_server_that_ends_idle_sessions_ends_none_that_waits(stage: Stage) -> 
     finally:
         stage.psql("ALTER DATABASE postgres RESET idle_session_timeout")
     assert orders(stage) == 1000
+
+
+def test_nobody_is_kept_out_while_the_restored_one_is_filled_and_checked(stage: Stage, installed: Server) -> None:
+    """Users read and write until the names change, and what they wrote is in what is kept."""
+    stage.back_up("shop")
+    for number, step in enumerate(("._backup.restore.whole:Restorer._check", "._backup.restore.whole:Restorer._swap")):
+        with (
+            installed.connect("shop") as connection,
+            connection.cursor() as cursor,
+            inside.held(
+                stage.node, "pg_restore", stage.arguments(again=True, **BARE), inside.Interrupt((step,))
+            ) as run,
+        ):
+            connection.autocommit = True
+            cursor.execute("INSERT INTO orders VALUES (%s, 1, 0)", (9000 + number,))
+            state = stage.psql("SELECT datallowconn, datconnlimit FROM pg_database WHERE datname = 'shop'")
+            assert state == "t|-1"
+            done = run.finish()
+        assert done.code == 0, done.text
+        assert str(9000 + number) in stage.psql("SELECT id FROM orders", done.result["kept"]).splitlines()
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_so_many_processes_write_as_are_wished(stage: Stage, installed: Server, jobs: int) -> None:
+    """Each has a session; the one that leads them begins another when they have done."""
+    stage.back_up("shop", format="directory")
+    with installed.statements() as told:
+        assert stage.restore(target="other", jobs=jobs).code == 0
+    loading = {pid for pid, said in told if said.startswith("SET check_function_bodies")}
+    assert len(loading) == (1 if jobs == 1 else 1 + jobs + 1)
+    assert set() < {pid for pid, said in told if said.startswith("COPY ")} <= loading
+
+
+def test_only_what_takes_the_place_of_another_waits_for_a_standby(stage: Stage, installed: Server) -> None:
+    """And with it all that was committed before, so that no commit of the restore has to wait for itself."""
+    stage.back_up("shop")
+    waiting = "SELECT datname FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    with ThreadPoolExecutor() as pool, installed.waiting_for("nobody"):
+        run = pool.submit(stage.restore, replace=True, safety_backup=False)
+        wait_until("a commit waits", lambda: stage.psql(waiting) == "postgres", bound=60)
+        [beside] = [name for name in stage.databases() if name.startswith("shop_restoring_")]
+        assert stage.psql("SELECT count(*) FROM orders", beside) == "1000"
+        assert stage.psql("SELECT datallowconn FROM pg_database WHERE datname = 'shop'") == "t"
+    done = run.result()
+    assert done.code == 0, done.text
+    assert stage.psql("SHOW synchronous_commit", "shop") == "on"
 
 
 def test_what_is_dropped_took_no_writes_since_its_backup(stage: Stage) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.logical.v
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.manifest import DIRECTORY, PLAIN, Origin
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.repository import Backup
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.restore.databases import HURRIED
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.subscriptions import forget
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.tongue import tongue
 from ansible_collections.runbook.postgres.plugins.module_utils._command import Program, ProgramFailed
@@ -108,11 +109,17 @@ def refuse_without_roles(session: Session, backup: Backup) -> None:
 def _scratch(session: Session, connect: Connect, origin: Origin) -> Iterator[str]:
     name = f"{PREFIX}{secrets.token_hex(6)}"
     session.fetch(NAMED, {"name": name})
-    _create(session, name, origin)
+    # Of what is dropped again nobody need have a copy.
+    session.fetch("SET synchronous_commit = local")
     try:
-        yield name
+        _create(session, name, origin)
+        try:
+            session.fetch(compose(HURRIED, name=identifier(name)))
+            yield name
+        finally:
+            drop(session, connect, name)
     finally:
-        drop(session, connect, name)
+        session.fetch("RESET synchronous_commit")
 
 
 def _create(session: Session, name: str, origin: Origin) -> None:

@@ -15,6 +15,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._deadline import 
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._session import Session, compose, identifier, literal
 
+HURRIED = "ALTER DATABASE {name} SET synchronous_commit = off"
+UNHURRIED = "ALTER DATABASE {name} RESET synchronous_commit"
 END_SESSIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
  WHERE datname = ANY (%(names)s::name[]) AND pid <> pg_backend_pid()
@@ -58,6 +60,10 @@ class Databases:
 
     def hide(self, name: str) -> None:
         self._session.fetch(compose("REVOKE ALL ON DATABASE {name} FROM PUBLIC", name=identifier(name)))
+
+    def hurry(self, name: str, yes: bool) -> None:
+        """Nobody is told of what is committed there, so that nothing waits for a disk or a standby at each commit."""
+        self._session.fetch(compose(HURRIED if yes else UNHURRIED, name=identifier(name)))
 
     def note(self, name: str, journal: marks.Journal) -> None:
         self.comment(name, marks.restoring(journal))

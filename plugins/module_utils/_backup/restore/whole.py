@@ -90,6 +90,8 @@ class Restorer:
             plan.Swap: lambda step: self._swap(step, now),
             expiring.Expire: expiring.expire,
         }
+        # Only what takes the target's place is to be on a standby that commits wait for, and all before it then is.
+        self._server.session.fetch("SET synchronous_commit = local")
         for step in steps:
             started = time.monotonic()
             try:
@@ -200,6 +202,7 @@ class Restorer:
         self._made = step.database
         with self._server.session.transaction():
             self._databases.hide(step.database)
+            self._databases.hurry(step.database, True)
             self._databases.note(step.database, self._journal)
 
     def _load(self, step: plan.Load) -> None:
@@ -216,6 +219,7 @@ class Restorer:
         owner = self._archive.backup.manifest.origin.owner
         known = self._scene.roles | self._scene.globals_roles
         with self._server.session.transaction():
+            self._databases.hurry(name, False)
             for statement in properties.statements(name, wanted, owner, known):
                 self._server.session.fetch(statement)
 
@@ -254,6 +258,7 @@ class Restorer:
             self._journal = replace(self._journal, closed=True)
         limit = wanted.limit if self._journal.limit is None else self._journal.limit
         closed_at = self._closed_at or time.monotonic()
+        self._server.session.fetch("RESET synchronous_commit")
         swap(self._server.session, step, self._journal, self._before, Words(limit, wanted.comment, now))
         self._swapped = True
         self.outcome.kept = step.kept
