@@ -74,6 +74,10 @@ class Module:
         """Values inside of options that are not secret as a whole; Ansible takes them out of all that is said."""
         self._ansible.no_log_values.update(each for each in secrets if each)
 
+    def warn(self, sentence: str) -> None:
+        """Told with the result, whichever it is."""
+        self._ansible.warn(sentence)
+
     def report(self, **result: Any) -> None:
         """The result; `warnings` are sentences that Ansible prints by itself."""
         self._result = result

@@ -75,6 +75,7 @@ LONG_TESTS = {
         "test_a_tablespace_gets_its_directory_which_is_empty_afterwards",
         "test_logical_backups_are_restored_on_servers_of_their_own",
         "test_nothing_is_removed_that_a_drill_may_be_reading",
+        "test_nothing_is_removed_that_another_host_may_be_reading",
         "test_the_timeline_that_is_named_is_followed_and_told",
         "test_what_arrives_while_it_is_restored_is_as_old_as_it_is",
     ),

@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.clusters import Cluster
 from lab.nodes import Node
-from tests.integration import inside
+from tests.integration import inside, s3
 from tests.integration.inside import Interrupt
 from tests.integration.recoveries import REPOSITORY, STANZA, Backed, share
 from tests.integration.standbys import made, refused
@@ -231,6 +233,98 @@ def test_nothing_is_removed_that_a_drill_may_be_reading(shared: Backed, scratch:
         assert made(drill(scratch, **BEAT))["passed"]
     finally:
         scratch.write(config, kept, owner="root:postgres", mode="0640")
+
+
+S3_CONFIG = """\
+[global]
+repo1-type=s3
+repo1-path=/ledger
+repo1-s3-bucket={bucket}
+repo1-s3-endpoint={host}
+repo1-s3-region=nowhere
+repo1-s3-uri-style=path
+repo1-s3-key=an-access-key
+repo1-s3-key-secret={secret}
+repo1-storage-ca-file={ca}
+repo1-storage-port={port}
+repo1-retention-full={retention}
+repo1-cipher-type=aes-256-cbc
+repo1-cipher-pass=a-passphrase
+start-fast=y
+log-level-file=off
+[{stanza}]
+pg1-path={data}
+pg1-port={cluster_port}
+"""
+
+
+def test_nothing_is_removed_that_another_host_may_be_reading(ledger: Backed, scratch: Node, tmp_path: Path) -> None:
+    """They have nothing in common but the store."""
+    config, node = "/etc/pgbackrest.conf", ledger.node
+    before = {each: each.exec(["cat", config]).stdout for each in (node, scratch)}
+    wish = {"method": "physical", "stanza": STANZA, "max_age": "1 day", "verify": "none"}
+    place = Interrupt(("._recovery.repository:Repository.restore",))
+
+    def run(check: bool = False) -> dict[str, Any]:
+        return made(inside.run(node, "pg_backup", wish, check=check, user="root"))
+
+    def removed(check: bool = False) -> list[str]:
+        return [each["id"] for each in run(check)["removed"]]
+
+    def untouched() -> str:
+        done = run(check=True), run()
+        assert [(each["changed"], each["removed"]) for each in done] == [(False, [])] * 2
+        assert done[0]["warnings"] == done[1]["warnings"]
+        [warning] = done[1]["warnings"]
+        return str(warning)
+
+    with s3.store(tmp_path) as store:
+        try:
+            store.introduce(node, scratch)
+            for each, cluster in ((node, ledger.cluster), (scratch, Cluster(scratch, scratch.postgresql, "drill"))):
+                text = S3_CONFIG.format(
+                    bucket=s3.BUCKET,
+                    host=s3.HOST,
+                    secret=s3.KEY_SECRET,
+                    ca=s3.AUTHORITIES,
+                    port=store.port,
+                    retention=1,
+                    stanza=STANZA,
+                    data=cluster.data_directory,
+                    cluster_port=cluster.port,
+                )
+                each.write(config, text, owner="root:postgres", mode="0640")
+            ledger.pgbackrest("stanza-create")
+            ledger.pgbackrest("--type=full", "backup")
+            ledger.pgbackrest("--type=full", "--no-expire-auto", "backup")
+            older, newer = ledger.labels
+            ledger.archived()
+            foreseen = made(drill(scratch, check=True))
+            assert removed(check=True) == [older]
+            with inside.held(
+                scratch, "pg_drill", {"version": scratch.postgresql, "stanza": STANZA}, place, user="root"
+            ) as held:
+                warning = untouched()
+                assert f"there: {older}. A recovery or a drill on {scratch.name} (until " in warning
+                done = made(held.finish())
+            assert (done["passed"], done["steps"]) == (True, foreseen["steps"])
+            assert removed(check=True) == [older]
+            # One that was killed is taken for a reader, until another one on its host knows better.
+            assert drill(scratch, die=place).killed
+            assert scratch.name in untouched()
+            assert made(drill(scratch))["passed"]
+            assert removed(check=True) == [older]
+            # Nor for longer than it may have taken.
+            for until, gone in ((9_999_999_999, []), (1_700_000_000, [older])):
+                mark = f"runbook.postgres/reading/{STANZA}/far.example.net.0123456789ab.77.{until}"
+                node.exec(["pgbackrest", "--repo=1", "repo-put", mark], user="postgres", input="")
+                assert removed(check=True) == gone
+                node.exec(["pgbackrest", "--repo=1", "repo-rm", mark], user="postgres")
+            assert removed() == [older]
+            assert ledger.labels == [newer]
+        finally:
+            for each, text in before.items():
+                each.write(config, text, owner="root:postgres", mode="0640")
 
 
 def test_a_tablespace_gets_its_directory_which_is_empty_afterwards(shared: Backed, scratch: Node) -> None:

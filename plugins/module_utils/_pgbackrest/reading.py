@@ -4,7 +4,7 @@
 
 """Who restores from a stanza's repositories on this host, of which nothing is removed meanwhile.
 
-pgBackRest itself removes a backup that it is restoring from. Of readers on other hosts nobody here knows.
+Their lock ends with them; what readers on other hosts leave instead is in `readers`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import alone, together, used
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.readers import Reader
 
 # A removal from a store far away takes its time.
 _SECONDS = 600.0
 
 
-def reading(stanza: str | None, *, check: bool = False) -> AbstractContextManager[None]:
+def reading(stanza: str, *, check: bool = False) -> AbstractContextManager[None]:
     """From the choice of a backup until its WAL is replayed; it ends with whoever reads, at the latest."""
-    if stanza is None or check:
+    if check:
         return contextlib.nullcontext()
     return together(_name(stanza), _SECONDS)
 
@@ -35,9 +36,10 @@ def is_read(stanza: str) -> bool:
     return used(_name(stanza))
 
 
-def stays(stanza: str, names: Sequence[str]) -> str:
+def stays(stanza: str, names: Sequence[str], elsewhere: Sequence[Reader]) -> str:
+    where = " and ".join(map(str, elsewhere)) or "this host"
     return (
-        f"Past its retention and still there: {', '.join(names)}. A recovery or a drill on this host reads from stanza "
+        f"Past its retention and still there: {', '.join(names)}. A recovery or a drill on {where} reads from stanza "
         f"{stanza}; the next run after it removes what is past."
     )
 

@@ -19,7 +19,6 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.drilled import drilled
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.proven import Proven, proven, read
-from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.reading import reading
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress, of_host
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import archive as archives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery import catalogue, host, target
@@ -35,6 +34,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._recovery.plan im
     promotes_paused,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.proof import Check, Prover
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.reading import reads
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.refusals import (
     of_archiving,
     of_keeper,
@@ -56,7 +56,7 @@ def recovered(module: Module) -> None:
     place = wanted.place
     with (
         turn(f"{place.version}-{place.instance}", f"instance {wanted.title}", check=module.check_mode),
-        reading(params["stanza"], check=module.check_mode),
+        reads(repository, float(params["timeout"]), module.warn, check=module.check_mode),
     ):
         found = host.observe(place)
         if done_before(wanted, found) and found.mark is None:

@@ -26,6 +26,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._command import (
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import SUPERUSER
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.readers import Reader, place
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.said import LEVEL, Said
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup
@@ -74,10 +75,26 @@ class Repository:
                 "look at pgbackrest info as postgres on this host."
             ) from error
 
-    def listed(self, number: int, place: str) -> Mapping[str, Any]:
+    def numbers(self) -> list[int]:
+        """The repositories that are asked."""
+        return [self.number] if self.number else [each["key"] for of in self.info() for each in of["repo"]]
+
+    def marks(self, number: int) -> list[str]:
+        """The names of what says there who reads from it."""
+        return list(json.loads(self._run(["--output=json", "repo-ls", place(self.stanza)], _ASK_SECONDS, number)))
+
+    def mark(self, reader: Reader, number: int) -> None:
+        self._run(["repo-put", f"{place(self.stanza)}/{reader.name}"], _ASK_SECONDS, number)
+
+    def unmark(self, reader: Reader, number: int) -> None:
+        self._run(["repo-rm", f"{place(self.stanza)}/{reader.name}"], _ASK_SECONDS, number)
+
+    def listed(self, number: int, directory: str) -> Mapping[str, Any]:
         """The files of a directory there by their names."""
         try:
-            found: Mapping[str, Any] = json.loads(self._run(["--output=json", "repo-ls", place], _LIST_SECONDS, number))
+            found: Mapping[str, Any] = json.loads(
+                self._run(["--output=json", "repo-ls", directory], _LIST_SECONDS, number)
+            )
         except (ProgramFailed, ValueError) as error:
             raise Problem(
                 f"Which timelines are in the archive of '{self.stanza}' cannot be listed: {reason(error)}; "

@@ -49,6 +49,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import Busy, alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest, warnings
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.readers import Reader, readers
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.reading import is_read, stays, unread
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import clear_host
 
@@ -77,6 +78,8 @@ class Backups:
         self.stayed: tuple[str, ...] = ()
         # What is past its retention and somebody may be reading.
         self.read: tuple[str, ...] = ()
+        # Those who may, on hosts that left a mark; nobody where it is this one.
+        self.readers: list[Reader] = []
 
     @property
     def repository(self) -> str:
@@ -88,7 +91,7 @@ class Backups:
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        return (stays(self.wish.stanza, self.read),) if self.read else ()
+        return (stays(self.wish.stanza, self.read, self.readers),) if self.read else ()
 
     def look(self) -> Listed:
         return observe(self.pgbackrest, self.wish.repository, self.remembered, self.wal)
@@ -112,10 +115,14 @@ class Backups:
     def leaving(self, take: Take | None, found: Listed) -> list[str]:
         """As things are now: nothing of what somebody may be reading."""
         going = self.expiring(take, found)
-        if going and is_read(self.wish.stanza):
+        if going and (is_read(self.wish.stanza) or self._read_elsewhere()):
             self.read = tuple(going)
             return []
         return going
+
+    def _read_elsewhere(self) -> bool:
+        self.readers = readers(self.pgbackrest, self.wish.repository)
+        return bool(self.readers)
 
     def carry_out(self, plan: Plan) -> None:
         """What was found out is kept also where it is a failure."""
@@ -140,10 +147,13 @@ class Backups:
     def _expire(self, step: Expire) -> None:
         try:
             with unread(self.wish.stanza):
-                self._remove()
+                if not self._read_elsewhere():
+                    self._remove()
+                    return
         except Busy:
-            # They began after it was planned.
-            self.gone, self.read = (), step.ids
+            pass
+        # They began after it was planned.
+        self.gone, self.read = (), step.ids
 
     def _remove(self) -> None:
         """Judged once more: backups were taken, proven or lost since it was planned, here or by somebody else, and

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,17 @@ from ansible_collections.runbook.postgres.plugins.module_utils import _files
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import bin_directory
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
-from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.reading import reading
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.evidence import Evidence, Objectives
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.page import page
-from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.prepared import Drill, FindDump, prepared
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.prepared import (
+    Drill,
+    FindDump,
+    prepared,
+    repository,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.drill.traces import left_by_a_drill, remove
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.place import STATE, Place, read_mark
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery.reading import reads
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.turn import turn
 
 _NAME = "drill"
@@ -37,7 +44,7 @@ def drilled(module: Module, find: FindDump) -> None:
     places = [Place(params["version"], _NAME, Path(params["directory"]) / name) for name in ("data", "dump")]
     with (
         turn(f"drill-{params['version']}", "the drill", check=module.check_mode),
-        reading(params["stanza"], check=module.check_mode),
+        _reading(module),
     ):
         if not module.check_mode:
             _clear(places)
@@ -55,6 +62,13 @@ def drilled(module: Module, find: FindDump) -> None:
             f"The drill of {evidence.cluster} did not pass: {' '.join(evidence.faults)} Its evidence is in "
             f"{written['page_file']}{'' if left else ', what was restored was removed'}."
         )
+
+
+def _reading(module: Module) -> AbstractContextManager[None]:
+    params = module.params
+    if not params["stanza"]:
+        return contextlib.nullcontext()
+    return reads(repository(params), float(params["timeout"]), module.warn, check=module.check_mode)
 
 
 def _clear(places: Sequence[Place]) -> None:

@@ -136,13 +136,17 @@ def _not_meant(params: Mapping[str, Any], found: str | None, what: str) -> Itera
         )
 
 
+def repository(params: Mapping[str, Any]) -> Repository:
+    return Repository(params["stanza"], params["config"], params["repository"])
+
+
 def _rehearsal(
     params: Mapping[str, Any], place: Place, settings: Mapping[str, str], stamp: str
 ) -> tuple[Rehearsal | None, list[str]]:
-    repository = Repository(params["stanza"], params["config"], params["repository"])
-    stanza = catalogue.read(repository.info(), params["stanza"], place.version, repository.number)
+    source = repository(params)
+    stanza = catalogue.read(source.info(), params["stanza"], place.version, source.number)
     timeline = params["timeline"]
-    archive = archives.ask(repository, stanza, LATEST, timeline, place.version, None)
+    archive = archives.ask(source, stanza, LATEST, timeline, place.version, None)
     # The latest is what a drill is about; what is wrong with it shows.
     choice = choose(LATEST, stanza, archive, None, faulty=True)
     dead = contested(LATEST, stanza, archive, None) if timeline is None and choice.backup is not None else None
@@ -156,7 +160,7 @@ def _rehearsal(
     moves = Moves()
     if params["tablespace_map"]:
         given = {name: str(directory) for name, directory in params["tablespace_map"].items()}
-        moves = observed(given, repository.manifest(choice.backup), place, ours)
+        moves = observed(given, source.manifest(choice.backup), place, ours)
         against += moves.refusals
     here = replace(choice.backup, bytes=choice.backup.bytes - moves.bytes_elsewhere)
     production = params["production_machine_ids"]
@@ -165,7 +169,7 @@ def _rehearsal(
     beat = None if heartbeat is None else Check("heartbeat", heartbeat["database"], heartbeat["query"])
     checks = [Check(each["name"] or each["query"][:60], each["database"], each["query"]) for each in params["checks"]]
     seconds = float(params["timeout"])
-    held = Rehearsal(place, repository, stanza, choice.backup, settings, beat, checks, seconds, stamp, timeline, moves)
+    held = Rehearsal(place, source, stanza, choice.backup, settings, beat, checks, seconds, stamp, timeline, moves)
     return held, against
 
 

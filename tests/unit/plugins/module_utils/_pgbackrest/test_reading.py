@@ -39,6 +39,6 @@ def test_who_begins_to_read_while_something_is_removed_waits(monkeypatch: pytest
 
 
 def test_a_dry_run_reads_nothing_and_makes_no_file(locks: Path) -> None:
-    with reading("orders", check=True), reading(None):
+    with reading("orders", check=True):
         assert not is_read("orders")
     assert not locks.exists()
