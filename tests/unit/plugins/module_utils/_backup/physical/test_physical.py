@@ -52,6 +52,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._change import Pl
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem, Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest import files
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.archive import Archive, Segment
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.readers import Reader
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.reading import reading
 
 NOW = datetime(2030, 1, 10, tzinfo=timezone.utc)
@@ -496,7 +497,13 @@ class Judged(Backups):
         super().__init__(WISH)
         self.there, self.past = tuple(there), past
         self.told: list[str] = []
-        self.pgbackrest = SimpleNamespace(run=lambda *words: self.told.append(" ".join(words)))  # type: ignore[assignment]
+        # Marks of who reads from the repository, by their names.
+        self.marks: dict[str, Any] = {".": {}}
+        self.pgbackrest = SimpleNamespace(  # type: ignore[assignment]
+            stanza=WISH.stanza,
+            run=lambda *words: self.told.append(" ".join(words)),
+            json=lambda *_: self.marks,
+        )
 
     def look(self) -> Listed:
         return replace(look(), entries=self.there)
@@ -529,6 +536,21 @@ def test_nothing_goes_that_somebody_began_to_read_meanwhile() -> None:
     assert (backups.told, backups.done, backups.gone) == ([], [], ())
     assert f"still there: {FULL}. A recovery or a drill on this host reads" in backups.waiting[0]
     assert Judged(list(backups.there), [FULL]).leaving(None, backups.look()) == [FULL]
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_nothing_goes_that_another_host_reads(*, planned: bool) -> None:
+    backups = Judged(entries((FULL, True, True), (NEXT, True, True)), [FULL])
+    far: dict[str, Any] = {Reader("far", "0123456789ab", 7, 9_999_999_999).name: {}}
+    if planned:
+        backups.marks = far
+        assert backups.leaving(None, backups.look()) == []
+    else:
+        assert backups.leaving(None, backups.look()) == [FULL]
+        backups.marks = far
+        backups.carry_out(Plan((Expire((FULL,)),)))
+        assert (backups.told, backups.done, backups.gone) == ([], [], ())
+    assert f"still there: {FULL}. A recovery or a drill on far (until 2286-" in backups.waiting[0]
 
 
 @pytest.mark.parametrize("proven", [True, False])
