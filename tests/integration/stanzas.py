@@ -23,8 +23,8 @@ BOUND = 900.0  # seconds for one run; an idle machine needs ten
 DISK: dict[str, Any] = {"path": "/srv/backup", "passphrase": PASSPHRASE, "retention": RETENTION}
 # What is on already needs no restart.
 ARCHIVING = {"archive_mode": "on"}
-# A disk that is full before a backup is whole.
-SMALL = {"/small": "size=8m,mode=0777"}
+# A disk that is full before a backup is whole, once somebody has laid something on it. One of PostgreSQL 17 takes 7 MB.
+SMALL = {"/small": "size=32m,mode=0777"}
 
 
 @dataclass(frozen=True)

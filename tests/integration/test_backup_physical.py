@@ -600,14 +600,16 @@ def test_so_many_processes_are_at_work_as_are_wished(alone: Backups) -> None:
 
 def test_a_disk_that_is_full_is_told_and_leaves_no_backup(alone: Backups) -> None:
     node = alone.repository
-    node.exec(["dd", "if=/dev/zero", "of=/small/full", "bs=1M", "count=6", "status=none"])
+    node.exec(["dd", "if=/dev/zero", "of=/small/full", "bs=1M", "count=30", "status=none"])
     small = {"path": "/small/backup", "retention": {"full": 1}}
     alone.stage.played("backup", backup_repositories=[DISK, small])
     now: dict[str, Any] = {"repository": 2, "max_age": "0"}
     try:
         assert "Repository 2 in /small/backup has" in backup(alone, expected_size="20 MB", **now).failure
         # How much the first one takes nobody knows beforehand.
-        assert "No space left on device" in backup(alone, **now).failure
+        told = backup(alone, **now).failure
+        assert "Repository 2 in /small/backup is full (" in told
+        assert "make room: pgbackrest backup failed" in told
         assert 2 not in {each["database"]["repo-key"] for each in alone.info()["backup"]}
         # What it wrote until then is no backup, and goes with the next one.
         assert len(listed(alone, f"/small/backup/backup/{STANZA}")) == 1
@@ -616,7 +618,7 @@ def test_a_disk_that_is_full_is_told_and_leaves_no_backup(alone: Backups) -> Non
         assert done.result.get("taken"), done.text
         assert listed(alone, f"/small/backup/backup/{STANZA}") == [done.result["id"]]
         # The next one takes about as much.
-        node.exec(["sh", "-c", "head -c 8M /dev/zero >/small/full || true"])
+        node.exec(["sh", "-c", "head -c 32M /dev/zero >/small/full || true"])
         assert "make room" in backup(alone, check=True, **now).failure
     finally:
         node.exec(["rm", "-rf", "/small/backup", "/small/full"])

@@ -18,6 +18,8 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Re
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.files import stanza_file
 
 _MARGIN = 1.2
+# With less than that nothing of a cluster's size gets on.
+_NOTHING = 1 << 20
 # What a backup is called, and what it has once it is whole.
 LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
 MANIFEST = "backup.manifest"
@@ -43,6 +45,19 @@ def refuse_without_room(wish: Wish, take: Take, found: Listed) -> None:
             f"Repository {wish.repository} in {place} has {size_words(free)} free and the backup of stanza "
             f"{wish.stanza} needs about {size_words(needed)}: make room, or say what it takes (expected_size)."
         )
+
+
+def filled(wish: Wish) -> str | None:
+    """Said where a backup failed for want of room: of a write that ended in the middle pgBackRest tells no reason, or
+    that of an earlier error."""
+    place = directory(stanza_file(wish.stanza), wish.repository)
+    if place is None or not place.is_dir():
+        return None
+    there = os.statvfs(place)
+    free = there.f_bavail * there.f_frsize
+    if free >= _NOTHING:
+        return None
+    return f"Repository {wish.repository} in {place} is full ({size_words(free)} free), make room"
 
 
 def left_bytes(stanza: Path) -> int:

@@ -37,7 +37,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.report import Outcome, told
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.request import wanted
-from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import refuse_without_room
+from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import filled, refuse_without_room
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.verify import (
     Damage,
     refuse_unknown,
@@ -48,7 +48,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._change import Pl
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
 from ansible_collections.runbook.postgres.plugins.module_utils._host_lock import Busy, alone
 from ansible_collections.runbook.postgres.plugins.module_utils._module import Module
-from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import PgBackRest, warnings
+from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.program import (
+    PgBackRest,
+    PgBackRestFailed,
+    warnings,
+)
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.readers import Reader, readers
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.reading import is_read, stays, unread
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import clear_host
@@ -175,8 +179,14 @@ class Backups:
         began = time.monotonic()
         # What is past its retention goes once this one is known to be good.
         arguments = (self.repository, f"--type={step.kind}", "--no-expire-auto")
-        with running.told(self.wish, step.kind) as progress:
-            printed = self.pgbackrest.watched("backup", *arguments, progress=progress)
+        try:
+            with running.told(self.wish, step.kind) as progress:
+                printed = self.pgbackrest.watched("backup", *arguments, progress=progress)
+        except PgBackRestFailed as error:
+            full = filled(self.wish)
+            if full is None:
+                raise
+            raise Problem(f"{full}: {error.sentence}") from error
         self.seconds = round(time.monotonic() - began, 3)
         # Also one that turns out to be of no use is there now.
         self.done.append(step)

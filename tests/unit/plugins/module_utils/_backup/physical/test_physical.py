@@ -38,6 +38,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._backup.physical.room import (
     directory,
+    filled,
     left_bytes,
     needed_bytes,
     refuse_without_room,
@@ -688,6 +689,14 @@ def test_a_full_backup_takes_what_the_last_one_took_and_a_fifth(
     with pytest.raises(Refused, match=r"Repository 1 in .* has .* free and .* needs about 1000 TB: make room"):
         refuse_without_room(wish, full, found)
     refuse_without_room(replace(wish, repository=2), full, found)
+
+
+def test_a_backup_that_failed_on_a_full_disk_is_told_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room(tmp_path, monkeypatch, f"repo1-path={tmp_path}", "repo2-path=/b", "repo2-type=s3")
+    assert filled(WISH) is None
+    monkeypatch.setattr(os, "statvfs", lambda _place: SimpleNamespace(f_bavail=2, f_frsize=4096))
+    assert filled(WISH) == f"Repository 1 in {tmp_path} is full (8.19 kB free), make room"
+    assert filled(replace(WISH, repository=2)) is None
 
 
 def test_what_a_run_that_did_not_end_has_left_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
