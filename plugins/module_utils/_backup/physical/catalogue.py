@@ -46,6 +46,8 @@ class Listed:
     problems: tuple[str, ...] = ()
     system_identifier: str | None = None
     archive: Mapping[str, Archive] = field(default_factory=dict)
+    # Of each backup the archive with its WAL and the first segment that it needs. Old versions tell of no position.
+    firsts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     # Segments that are there and damaged, by archive; it lacks them.
     damaged: frozenset[str] = frozenset()
     # Why nothing is known of the WAL there.
@@ -85,12 +87,13 @@ def listed(
     )
     databases = {each["id"]: each for each in about.get("db", []) if each.get("repo-key", 1) == repository}
     encrypted = about.get("cipher", "none") != "none"
-    entries = []
+    entries, firsts = [], {}
     for each in about.get("backup", []):
         if each["database"].get("repo-key", 1) == repository:
             database = databases.get(each["database"]["id"], {})
             name = f"{database.get('version')}-{each['database']['id']}"
             reach = _reach(repository, each, archive.get(name), _of(name, damaged))
+            firsts[each["label"]] = (name, each["archive"]["start"] or "")
             known = remembered.get(each["label"], Remembered())
             entries.append(_entry(stanza, repository, each, database, reach, known, encrypted))
     current = max(databases, default=None)
@@ -98,7 +101,7 @@ def listed(
     told = tuple(_with_broken_bases(entries))
     lock = about.get("status", {}).get("lock", {}).get("backup", {})
     full = _full_bytes(about, repository)
-    return Listed(stanza, repository, told, problems, identifier, archive, damaged, full_bytes=full, lock=lock)
+    return Listed(stanza, repository, told, problems, identifier, archive, firsts, damaged, full_bytes=full, lock=lock)
 
 
 def _full_bytes(about: Mapping[str, Any], repository: int) -> int | None:
@@ -193,31 +196,26 @@ def gaps(found: Listed) -> tuple[str, ...]:
     """WAL that is missing between what a backup needs and the latest, or that nobody could look for: sentences."""
     told: dict[str, str] = {"": found.unseen} if found.unseen else {}
     for each in found.entries:
-        for name, archive in found.archive.items():
-            if each.timeline is None or each.lsn_start is None:
-                continue
-            last, missing = archive.reach(archive.name(_segment(each.lsn_start, archive), each.timeline))
-            # Where WAL goes on with that of a backup, retention has taken what was before it.
-            retained = missing is not None and archive.goes_on(missing) in _beginnings(found, archive)
-            if missing is not None and last is not None and not retained:
-                damaged = missing in _of(name, found.damaged)
-                look = "at the disk that it is on" if damaged else "whether archive-push-queue-max threw WAL away"
-                told[missing] = (
-                    f"WAL segment {missing} is {'damaged' if damaged else 'missing'} in repository {found.repository}, "
-                    f"so that backup {each.id} can be restored to about {last.arrived:%Y-%m-%d %H:%M:%S} UTC and no "
-                    f"further: take a new full backup, and look {look}."
-                )
+        name, first = found.firsts[each.id]
+        archive = found.archive.get(name)
+        if archive is None or not first:
+            continue
+        last, missing = archive.reach(first)
+        # Where WAL goes on with that of a backup, retention has taken what was before it.
+        retained = missing is not None and archive.goes_on(missing) in _beginnings(found, name, archive)
+        if missing is not None and last is not None and not retained:
+            damaged = missing in _of(name, found.damaged)
+            look = "at the disk that it is on" if damaged else "whether archive-push-queue-max threw WAL away"
+            told[missing] = (
+                f"WAL segment {missing} is {'damaged' if damaged else 'missing'} in repository {found.repository}, "
+                f"so that backup {each.id} can be restored to about {last.arrived:%Y-%m-%d %H:%M:%S} UTC and no "
+                f"further: take a new full backup, and look {look}."
+            )
     return tuple(told.values())
 
 
-def _beginnings(found: Listed, archive: Archive) -> set[int | None]:
-    return {_segment(each.lsn_start, archive) for each in found.entries if each.lsn_start is not None}
-
-
-def _segment(lsn: str, archive: Archive) -> int:
-    high, low = lsn.split("/")
-    size = (1 << 32) // archive.per_file
-    return int(high, 16) * archive.per_file + int(low, 16) // size
+def _beginnings(found: Listed, name: str, archive: Archive) -> set[int | None]:
+    return {archive.number(first) for where, first in found.firsts.values() if where == name and first}
 
 
 def _with_broken_bases(entries: Sequence[Entry]) -> list[Entry]:

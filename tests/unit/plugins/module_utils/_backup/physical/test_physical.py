@@ -124,8 +124,10 @@ def test_what_stands_on_a_broken_one_is_broken() -> None:
     assert found.entries[1].problems == (f"It needs backup {FULL}, which has a problem.",)
 
 
-def test_a_gap_after_a_backup_is_told_and_leaves_it_good() -> None:
-    found = look(backup(FULL, 30, first=2), wal=(1, 2, 3, 5, 6))
+@pytest.mark.parametrize("tells", [True, False], ids=["positions", "of an old version files alone"])
+def test_a_gap_after_a_backup_is_told_and_leaves_it_good(*, tells: bool) -> None:
+    told = backup(FULL, 30, first=2)
+    found = look(told if tells else {name: each for name, each in told.items() if name != "lsn"}, wal=(1, 2, 3, 5, 6))
     assert found.entries[0].good
     assert found.entries[0].restorable_to == NOW + timedelta(minutes=3)
     [sentence] = gaps(found)
