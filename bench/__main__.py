@@ -9,11 +9,18 @@ from collections.abc import Sequence
 from lab.checkout import ROOT
 from lab.errors import LabError
 
-from . import backup, converge, health, partition, report, restore
+from . import backup, converge, handover, health, partition, report, restore
 from .measure import compare
 from .registry import Group, chosen, names
 
-GROUPS: tuple[Group, ...] = (health.GROUP, partition.GROUP, backup.GROUP, restore.GROUP, converge.GROUP)
+GROUPS: tuple[Group, ...] = (
+    health.GROUP,
+    partition.GROUP,
+    backup.GROUP,
+    restore.GROUP,
+    handover.GROUP,
+    converge.GROUP,
+)
 RESULTS = ROOT / "build" / "bench.json"
 
 

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import images, inventory, networks
-from lab.checkout import ROOT
 from lab.errors import LabError
 from lab.nodes import Node
 
 from .measure import Pair, timed
+from .playing import run
 from .registry import Aim, Benchmark, Group, Say
 
 RELEASE = 12
 SERVERS = {"bench-pg1": 61, "bench-pg2": 62, "bench-pg3": 63}
 POOLERS = {"bench-pool1": 64}
 NODES = {**SERVERS, **POOLERS}
-BIN = Path(sys.executable).parent
-CALL_BOUND = 900.0  # seconds for one run of a playbook
 VARIABLES = {
     "provision_roles": [{"name": "app", "password": "only-in-the-bench"}],
     "provision_databases": [{"name": "shop", "owner": "app"}],
@@ -107,20 +102,3 @@ def unchanged(hosts: Path) -> None:
     recap = [line for line in site(hosts).splitlines() if "unreachable=" in line]
     if len(recap) < len(NODES) or not all("changed=0" in line for line in recap):
         raise LabError("The run without anything to do changed something, so there is nothing to compare.")
-
-
-def run(program: str, *words: str) -> str:
-    done = subprocess.run(
-        [str(BIN / program), *words],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=CALL_BOUND,
-        check=False,
-    )
-    if done.returncode:
-        raise LabError(f"{program} {' '.join(words[2:])} failed:\n{done.stdout[-4000:]}")
-    return done.stdout
