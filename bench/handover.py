@@ -33,7 +33,7 @@ SWITCH = f"{WHERE}; median of {SWITCHOVERS}; {BORNE}"
 KEPT = f"{SWITCH}; ours: our playbook on the cluster that Patroni keeps"
 LOSS = (
     f"{WHERE}; ttl 30, loop_wait 10; docker kill of the primary, our playbook begun at that moment, the fence a "
-    f"command with a proof; {BORNE}; commit: from the decision to the first commit, theirs from the moment the lock is taken"
+    f"command with a proof; {BORNE}; commit: from the decision to the first commit, theirs from when the lock is taken"
 )
 COUNT = "transactions"
 
