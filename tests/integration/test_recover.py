@@ -48,6 +48,11 @@ def test_a_dropped_table_comes_back_with_every_row_before_it_and_none_after(ledg
     assert done["backup"] == label
     assert (done["followed_timeline"], done["timeline"]) == (1, 2)
     assert done["stopped_at_time"] < done["next_transaction_at"]
+    # It has no word of how it was recovered, which its standbys would go by.
+    left = cluster.node.exec(["cat", f"{cluster.data_directory}/postgresql.auto.conf"]).stdout
+    assert "pgBackRest" not in left
+    assert "recovery_target" not in left
+    assert "restore_command" not in left
     assert [done["old_data"]] == [f"/var/lib/postgresql/{ledger.version}/{name}" for name in ledger.aside]
     for check in (True, False):
         again = made(ledger.recover(check=check, **asked))

@@ -29,6 +29,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.readers import Reader, place
 from ansible_collections.runbook.postgres.plugins.module_utils._pgbackrest.said import LEVEL, Said
 from ansible_collections.runbook.postgres.plugins.module_utils._progress import Progress
+from ansible_collections.runbook.postgres.plugins.module_utils._recovery import own_settings
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.catalogue import Backup
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.damage import Damaged, of_pgbackrest
 from ansible_collections.runbook.postgres.plugins.module_utils._recovery.waldump import Ending, endings
@@ -167,7 +168,7 @@ class Repository:
         """The files of that backup, without settings of pgBackRest's own for recovery; tablespaces that are `moved`, by
         their oid, into directories of their own."""
         label = backup.label
-        words = [*_here(into), f"--set={label}", "--type=none", f"--tablespace-map-all={tablespaces}"]
+        words = [*_here(into), f"--set={label}", *own_settings.ASKED, f"--tablespace-map-all={tablespaces}"]
         words += [f"--tablespace-map={oid}={directory}" for oid, directory in moved.items()]
         # What is there is compared by checksum and kept where it is right.
         words += ["--delta"] if again else []
@@ -186,6 +187,7 @@ class Repository:
                 f"The restore of backup {label} failed: {reason(error)}. What was restored is kept in {into.parent} "
                 "and gone on with by the next run; mend the cause and run this again."
             ) from error
+        own_settings.take_away(into)
 
 
 def _here(data: Path) -> list[str]:
