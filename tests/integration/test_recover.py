@@ -22,7 +22,7 @@ def test_a_dropped_table_comes_back_with_every_row_before_it_and_none_after(ledg
     with ledger.load():
         target = ledger.now()
         cluster.psql("DROP TABLE customer")
-        cluster.psql("SELECT pg_sleep(0.5)")
+        wait_until("rows are committed after it", lambda: ledger.committed(target) < ledger.rows())
     expected, all_rows = ledger.committed(target), ledger.rows()
     assert 100 < len(expected) < len(all_rows)
     asked: dict[str, Any] = {
