@@ -16,6 +16,8 @@ from tests.integration import inside
 
 STANZA = "demo"
 REPOSITORY = "/var/lib/pgbackrest"
+# What is known of its repositories on a host.
+PROOFS = f"/var/lib/runbook-postgres/backup-{STANZA}.json"
 CONFIG = """\
 [global]
 repo1-path={repository}
@@ -82,6 +84,10 @@ class Backed:
         last = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver"
         wait_until("WAL is archived", lambda: self.cluster.psql(last) >= name, bound=60)
         return name
+
+    def found_damaged(self, segment: str) -> str:
+        """What the proof of the repository writes down of such a file of WAL, for where pgBackRest has no proof."""
+        return json.dumps({"repositories": {"1": {"damaged_wal": [f"{self.version}-1/{segment}"]}}})
 
     def now(self) -> str:
         return self.cluster.psql("SET TimeZone = 'UTC'; SELECT clock_timestamp()")

@@ -14,7 +14,7 @@ from lab.nodes import Node
 from lab.recap import changes
 from tests.integration import inside
 from tests.integration.playing import CONNECTION
-from tests.integration.recoveries import SETTINGS, STANZA, Backed, share
+from tests.integration.recoveries import PROOFS, SETTINGS, STANZA, Backed, share
 
 
 def play(
@@ -141,16 +141,14 @@ def test_a_point_in_time_is_reached_here_and_on_another_host(ledger: Backed, scr
     finally:
         elsewhere.drop()
     # What is wrong with the backups is written down where they are taken.
-    file = f"/var/lib/runbook-postgres/backup-{STANZA}.json"
-    torn = {"repositories": {"1": {"damaged_wal": [f"{cluster.version}-1/{last}"]}}}
-    scratch.write(file, json.dumps(torn))
+    scratch.write(PROOFS, ledger.found_damaged(last))
     latest: dict[str, Any] = {"pitr_host": node.name, "pitr_target": "latest", "pitr_running_server": "stop"}
     kept: dict[str, Any] = {"backup_repository_host": scratch.name}
     for more in (kept, dict[str, Any]()):
         code, text = play(tmp_path, "pitr", node, scratch, check=True, **latest, **more)
         assert (code != 0) == bool(more), text
         assert (f"needs WAL segment {last}" in " ".join(text.split())) == bool(more), text
-    scratch.exec(["rm", file])
+    scratch.exec(["rm", PROOFS])
     # Then in place, where the server that runs takes a word.
     asked["pitr_host"] = node.name
     code, text = play(tmp_path, "pitr", node, check=True, **asked)
