@@ -104,8 +104,8 @@ _value:
       only be one. They are the same where somebody takes writes already.
     - C(fence) are those without a proof that they are kept from taking writes, C(siblings) the standbys that follow
       the candidate, C(poolers) those that are led to it.
-    - C(steps) are in order, each with C(step) (V(fence), V(pause), V(promote), V(synchronous), V(repoint), V(follow) or
-      V(verify)), C(node) and C(sentence).
+    - C(steps) are in order, each with C(step) (V(fence), V(pause), V(keep), V(promote), V(synchronous), V(repoint),
+      V(follow) or V(verify)), C(node) and C(sentence).
     - C(refusals) have a C(code) that stays the same, a C(sentence) and the C(node) that it is about, or null.
     - C(evidence) are sentences about what the decision rests on. C(loss_bytes) is what is lost of what was
       acknowledged, null where nobody can tell, C(reached) up to where the candidate has WAL. C(commits_wait) says that

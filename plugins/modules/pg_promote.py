@@ -46,7 +46,12 @@ options:
     type: str
   slots:
     description:
-      - Replication slots of the members that are to follow. Those that the server does not have yet must find room.
+      - Replication slots of the members that are to follow, the old primary's among them. Those that the server does
+        not have yet must find room.
+      - Right before the promotion those that keep no WAL are made to keep it from the standby's last restartpoint on.
+        The checkpoint that comes with a promotion else removes what a member needs that comes back later, by
+        C(pg_rewind) or as it is. C(max_slot_wal_keep_size) bounds it; where that bounds nothing, nothing is kept and
+        that is a warning. That it cannot be kept is a warning as well and stops no promotion.
     type: list
     elements: str
     default: []
@@ -165,6 +170,11 @@ loss_bytes:
   description: What the old primary wrote and it never got, null where that is not known.
   type: int
   returned: always
+keeps_wal_for:
+  description: Those of O(slots) that keep WAL since right before the promotion, or would in check mode.
+  type: list
+  elements: str
+  returned: always
 steps:
   description: What was done, or would be in check mode.
   type: list
@@ -181,8 +191,8 @@ refusals:
   returned: always
 durations:
   description:
-    - Milliseconds, C(resumed_ms) until it had replayed all, C(promoted_ms) until it was out of recovery,
-      C(first_write_ms) for the test write, and C(total_ms).
+    - Milliseconds, C(resumed_ms) until it had replayed all, C(kept_ms) until slots kept WAL, C(promoted_ms) until it
+      was out of recovery, C(first_write_ms) for the test write, and C(total_ms).
   type: dict
   returned: always
 """

@@ -33,6 +33,22 @@ class Pair:
         self.other.psql("CHECKPOINT; INSERT INTO kept VALUES (100)")
         self.primary, self.other = self.other, self.primary
 
+    def take_over(self, **more: Any) -> dict[str, Any]:
+        """The primary is gone, and its standby is promoted as a failover does it."""
+        self.other.psql("ALTER SYSTEM SET max_slot_wal_keep_size = '512MB'")
+        self.other.reload()
+        self.in_step()
+        self.primary.stop("immediate")
+        given = {"version": self.other.version, "fenced": True, "allow_data_loss": True, **more}
+        done = made(inside.run(self.other.node, "pg_promote", given, user="root"))
+        self.primary, self.other = self.other, self.primary
+        return done
+
+    def go_on(self, segments: int = 6) -> None:
+        """The primary writes and removes what nobody keeps."""
+        for _segment in range(segments):
+            self.primary.psql("INSERT INTO kept VALUES (200); SELECT pg_switch_wal(); CHECKPOINT")
+
     def in_step(self) -> None:
         told = self.primary.psql("SELECT pg_current_wal_lsn()")
         sql = f"SELECT pg_last_wal_replay_lsn() >= '{told}'"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.waiting import wait_until
 from tests.integration import inside, rejoining, standbys
 from tests.integration.inside import Interrupt
 from tests.integration.rejoining import Pair
@@ -224,6 +225,24 @@ def test_wal_that_is_gone_comes_from_an_archive_or_a_copy_is_asked_for(pair: Pai
     pair.stream()
     assert pair.rows == ""
     node.exec(["rm", "-rf", "/srv/archive", f"{pair.other.config_directory}/conf.d/archive.conf"])
+
+
+def test_it_comes_back_late_and_without_an_archive(pair: Pair) -> None:
+    """The primary has written for long, and kept for it what it is to go on from."""
+    late = NAMES[pair.trio.nodes.index(pair.primary.node)]
+    done = pair.take_over(slots=[late])
+    assert done["keeps_wal_for"] == [late]
+    assert f"keep the WAL from which {late} can come back, 512 MiB at most" in done["steps"]
+    pair.go_on()
+    pair.part(how="immediate")
+    pair.go_on()
+    rejoined = made(pair.rejoin())
+    assert (rejoined["rewound"], rejoined["only_here"]["commits"]) == (True, 3)
+    pair.stream()
+    assert pair.rows == ""
+    # Nor is it kept any longer than that.
+    kept = "SELECT pg_current_wal_lsn() - restart_lsn < 16 * 1024 * 1024 FROM pg_replication_slots WHERE slot_name = "
+    wait_until("its slot goes along with it", lambda: pair.primary.psql(f"{kept}'{late}'") == "t")
 
 
 def test_a_standby_that_went_another_way_comes_back(pair: Pair) -> None:

@@ -47,6 +47,13 @@ def said(run: Run, task: str) -> str:
     return " ".join(str(each.result.get("msg")) for each in run.outcomes if each.task == task)
 
 
+def goes_on(cluster: Site, name: str, segments: int = 6) -> None:
+    """It writes for long, and removes what it keeps for nobody. Clients wait for nothing of it."""
+    for _segment in range(segments):
+        cluster.psql(name, "SELECT pg_switch_wal()")
+        cluster.psql(name, "CHECKPOINT")
+
+
 def promoted(cluster: Site) -> tuple[str, str]:
     """The one primary that there is, and how the one that follows it is called there."""
     (new,) = primaries(cluster)
@@ -113,8 +120,10 @@ def test_a_second_run_and_site_change_nothing(cluster: Site) -> None:
 
 
 def test_the_old_one_returns_by_itself_and_is_brought_back(cluster: Site, wrote: Writers) -> None:
-    """It does not know that another was promoted, and somebody writes to it."""
+    """It does not know that another was promoted, and somebody writes to it. Nobody archives anything."""
     new, follows = promoted(cluster)
+    assert cluster.psql(new, "SHOW archive_mode") == "off"
+    goes_on(cluster, new)
     boot(cluster.nodes[OLD])
     cluster.write()
     wait_until("it is back as a primary", lambda: OLD in primaries(cluster), bound=60)

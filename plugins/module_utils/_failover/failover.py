@@ -159,7 +159,7 @@ def _decided(chosen: Node, seen: Snapshot, wish: Wish, timeline: int) -> Decisio
         tuple(each.name for each in siblings),
         tuple(poolers),
         tuple(fence),
-        (*_before(chosen, fence, poolers), *_after(chosen, siblings, poolers, until=waits)),
+        (*_before(chosen, fence, poolers, _old(seen)), *_after(chosen, siblings, poolers, until=waits)),
         evidence=(*_evidence(chosen, seen, wish, timeline), *confirming.told(chosen, waits, accepted=True)),
         loss_bytes=ranking.loss(chosen, seen, timeline, wish.synchronous).known,
         reached=chosen.branch.lsn if chosen.branch else None,
@@ -176,11 +176,15 @@ def _siblings(chosen: Node, seen: Snapshot, timeline: int) -> list[Node]:
     return [each for each in _followers(chosen, seen)[0] if ancestry.on(each, timeline)]
 
 
-def _before(chosen: Node, fence: list[str], poolers: list[str]) -> Iterator[Step]:
+def _before(chosen: Node, fence: list[str], poolers: list[str], old: str | None) -> Iterator[Step]:
     for name in fence:
         yield Step("fence", name, f"keep {name} from taking writes and from starting by itself, and read that back")
     for name in poolers:
         yield Step("pause", name, f"have the clients of {name} wait")
+    away = old or "the old primary"
+    yield Step(
+        "keep", chosen.name, f"have {chosen.name} keep the WAL from which {away} can come back, within its own limit"
+    )
     yield Step("promote", chosen.name, f"promote {chosen.name}")
 
 

@@ -21,7 +21,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._session import D
 # those of the others may end some seconds earlier.
 LEFT_SECONDS = 10.0
 _UNASKED = {"resume_replay": False, "allow_apply_delay": False}
-_TOLD = ("changed", "diff", "steps")
+_TOLD = ("changed", "diff", "steps", "warnings")
 
 
 @dataclass
@@ -79,6 +79,7 @@ class Part:
             "promoted": promoted or None,
             "pooled": None,
             "followed": self.followed,
+            "warnings": list(self.promoted.get("warnings", ())),
         }
         if self.followed and self.followed["asks"]:
             told["changed"] = True
@@ -87,7 +88,7 @@ class Part:
             pooled = dict(self.leading.result)
             done = pooled["led"] or (check_mode and not self.problem)
             warnings, diff, steps = (pooled.pop(name) for name in ("warnings", "diff", "steps"))
-            told.update(pooled={**pooled, "problem": self.problem or None}, warnings=list(warnings))
+            told.update(pooled={**pooled, "problem": self.problem or None}, warnings=[*told["warnings"], *warnings])
             if done:
                 told.update(changed=True, diff=[*told["diff"], *diff], steps=[*told["steps"], *steps])
         return told

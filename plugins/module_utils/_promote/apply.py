@@ -15,9 +15,12 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Pr
 from ansible_collections.runbook.postgres.plugins.module_utils._history import position
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.observe import Place, Server, ask, forked
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.plan import Promote, Resume
+from ansible_collections.runbook.postgres.plugins.module_utils._slots import slots
+from ansible_collections.runbook.postgres.plugins.module_utils._slots.keeping import Keep
 
 _PAUSE = 0.1
 _SIGNAL = "promote"
+_KEEP_SECONDS = 5.0
 # Written and committed, and nothing stays of it. A commit that waits for standbys would tell of them, not of this one.
 _TEST_WRITE = """
 SET synchronous_commit = local;
@@ -46,6 +49,8 @@ class Promoting:
         for change in changes:
             if isinstance(change, Resume):
                 self._resume()
+            elif isinstance(change, Keep):
+                self._keep(change)
             elif isinstance(change, Promote):
                 self._promote()
         self._write()
@@ -76,6 +81,18 @@ class Promoting:
                 )
             time.sleep(_PAUSE)
         self._measured("resumed_ms", began)
+
+    def _keep(self, change: Keep) -> None:
+        """That who comes back later needs a copy then is worth less than that somebody takes writes now."""
+        began = time.monotonic()
+        try:
+            slots.keep(self.place.socket(_KEEP_SECONDS), change)
+        except Problem as error:
+            self.result["keeps_wal_for"] = []
+            why = f"keeps no WAL for {' and '.join(change.slots)}, who may need a copy to come back: {error.sentence}"
+            told = f"Instance {self.place.title} {why}"
+            self.result["warnings"] = [*self.result.get("warnings", ()), told]
+        self._measured("kept_ms", began)
 
     def _promote(self) -> None:
         began = time.monotonic()

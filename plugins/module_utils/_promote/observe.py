@@ -18,9 +18,11 @@ from ansible_collections.runbook.postgres.plugins.module_utils._debian import So
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Refused
 from ansible_collections.runbook.postgres.plugins.module_utils._history import ancestors, later, position
 from ansible_collections.runbook.postgres.plugins.module_utils._postmaster import Postmaster
+from ansible_collections.runbook.postgres.plugins.module_utils._slots.keeping import IDLE, LIMIT
 from ansible_collections.runbook.postgres.plugins.module_utils._timeline import TIMELINE
 
-_ASK = """
+_ASK = (
+    """
 SELECT json_build_object(
   'in_recovery', pg_is_in_recovery(),
   'system_identifier', (SELECT system_identifier::text FROM pg_control_system()),
@@ -33,11 +35,16 @@ SELECT json_build_object(
       'heard_seconds', extract(epoch FROM clock_timestamp() - last_msg_receipt_time)::int)
       FROM pg_stat_wal_receiver WHERE status = 'streaming'),
   'slots', (SELECT coalesce(json_agg(slot_name), '[]') FROM pg_replication_slots WHERE NOT temporary),
+  'idle_slots', (SELECT coalesce(json_agg(slot_name), '[]') FROM pg_replication_slots WHERE {idle}),
   'settings', (SELECT json_object_agg(name, setting::bigint) FROM pg_settings
       WHERE name IN ('recovery_min_apply_delay', 'wal_segment_size', 'max_replication_slots', 'max_wal_senders',
-        'max_connections', 'max_worker_processes', 'max_prepared_transactions', 'max_locks_per_transaction'))
+        'max_connections', 'max_worker_processes', 'max_prepared_transactions', 'max_locks_per_transaction',
+        '{limit}'))
 )
 """.replace("{timeline}", TIMELINE)
+    .replace("{idle}", IDLE)
+    .replace("{limit}", LIMIT)
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,8 @@ class Server:
     paused: bool = False
     upstream: Upstream | None = None
     slots: frozenset[str] = frozenset()
+    # Those of them that serve nobody and keep no WAL.
+    idle_slots: frozenset[str] = frozenset()
     settings: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -129,6 +138,7 @@ def told(answer: Mapping[str, Any]) -> Server:
         bool(answer["paused"]),
         upstream and Upstream(f"{upstream['host']}:{upstream['port']}", upstream["lsn"], upstream["heard_seconds"]),
         frozenset(answer["slots"]),
+        frozenset(answer["idle_slots"]),
         answer["settings"],
     )
 

@@ -17,6 +17,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._promote.checks i
     loss,
 )
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.observe import Seen, Server
+from ansible_collections.runbook.postgres.plugins.module_utils._slots import keeping
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,21 @@ def plan(seen: Seen, wish: Wish) -> Promotion:
         return Promotion(kept, refusals, timeline=server.timeline)
     refusals = tuple(against_standby(seen, wish))
     after = seen.newest_timeline + 1
+    if refusals:
+        return Promotion(Plan(before=(before,), after=(before,)), refusals, loss(server, wish), after)
     resumes = (Resume(seen.title),) if server.paused else ()
-    changes = () if refusals else (*resumes, Promote(seen.title, server.timeline))
-    then = before if refusals else f"primary on timeline {after}"
-    return Promotion(Plan(changes, before=(before,), after=(then,)), refusals, loss(server, wish), after)
+    slots = _slots(server)
+    keep = keeping.due(wish.slots, slots)
+    held = () if keep is None else keep.slots
+    changes = (*resumes, *((keep,) if keep else ()), Promote(seen.title, server.timeline))
+    then = (f"primary on timeline {after}", *(f"slot {name} keeps WAL" for name in held))
+    decided = Plan(changes, keeping.unkept(wish.slots, slots), before=(before,), after=then)
+    return Promotion(decided, loss=loss(server, wish), timeline=after)
+
+
+def _slots(server: Server) -> keeping.Found:
+    free = server.settings.get("max_replication_slots", 0) - len(server.slots)
+    return keeping.Found(server.slots, server.idle_slots, free, server.settings.get(keeping.LIMIT, -1))
 
 
 def _line(server: Server) -> str:

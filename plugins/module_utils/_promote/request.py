@@ -14,6 +14,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._errors import Re
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.checks import Wish
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.observe import Seen
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.plan import Promotion
+from ansible_collections.runbook.postgres.plugins.module_utils._slots.keeping import Keep
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "version": {"type": "int", "required": True},
@@ -51,6 +52,8 @@ def foreseen(seen: Seen, decided: Promotion) -> dict[str, Any]:
     return {
         "changed": decided.plan.changed,
         "diff": decided.plan.diff(f"instance {seen.title}"),
+        "warnings": list(decided.plan.warnings),
+        "keeps_wal_for": [name for each in decided.plan.changes if isinstance(each, Keep) for name in each.slots],
         "steps": [change.sentence for change in decided.plan.changes],
         "refusals": [vars(each) for each in decided.refusals],
         "timeline_before": server.timeline,

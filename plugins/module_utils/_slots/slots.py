@@ -14,6 +14,7 @@ from pathlib import Path
 from ansible_collections.runbook.postgres.plugins.module_utils._deadline import Deadline
 from ansible_collections.runbook.postgres.plugins.module_utils._debian import Socket, literal
 from ansible_collections.runbook.postgres.plugins.module_utils._errors import Problem
+from ansible_collections.runbook.postgres.plugins.module_utils._slots.keeping import Keep
 from ansible_collections.runbook.postgres.plugins.module_utils._slots.plan import Drop, Make, Slot, Wanted
 
 # A standby that was sent elsewhere lets go of its slot a moment later.
@@ -78,3 +79,13 @@ def apply(socket: Socket, changes: Sequence[object]) -> None:
             statements.append(f"SELECT pg_create_physical_replication_slot({literal(change.name)}, false);")
     if statements:
         socket.psql("\n".join(statements))
+
+
+def keep(socket: Socket, change: Keep) -> None:
+    """From the last restartpoint of this standby on."""
+    statements = []
+    for name in change.slots:
+        if name in change.there:
+            statements.append(f"SELECT pg_drop_replication_slot({literal(name)});")
+        statements.append(f"SELECT pg_create_physical_replication_slot({literal(name)}, true);")
+    socket.psql("\n".join(statements))

@@ -215,6 +215,7 @@ def test_the_order_of_the_steps() -> None:
     assert [(each.step, each.node) for each in decision.steps] == [
         ("fence", "a"),
         ("pause", "p"),
+        ("keep", "b"),
         ("promote", "b"),
         ("repoint", "p"),
         ("follow", "c"),

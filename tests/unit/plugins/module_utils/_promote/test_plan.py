@@ -14,6 +14,7 @@ from ansible_collections.runbook.postgres.plugins.module_utils._history import p
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.checks import Wish
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.observe import Seen, Server, Upstream
 from ansible_collections.runbook.postgres.plugins.module_utils._promote.plan import Promote, Resume, plan
+from ansible_collections.runbook.postgres.plugins.module_utils._slots.keeping import LIMIT, Keep
 
 ID = "7000000000000000001"
 SETTINGS = {
@@ -133,6 +134,24 @@ def test_it_is_refused(found: Seen, wish: Wish, codes: str) -> None:
     for refusal in decided.refusals:
         assert refusal.sentence.endswith(".")
         assert "\n" not in refusal.sentence
+
+
+def test_wal_is_kept_for_those_who_come_later_before_it_is_promoted() -> None:
+    paused = standby(paused=True, slots=frozenset("ab"), idle_slots=frozenset("a"), settings={LIMIT: 64})
+    decided = plan(seen(paused), replace(KNOWN, slots=["a", "b", "c"], resume_replay=True))
+    assert decided.plan.changes == (
+        Resume("15/main"),
+        Keep(("a", "c"), frozenset("a"), 64),
+        Promote("15/main", 1),
+    )
+    assert decided.plan.after == ("primary on timeline 2", "slot a keeps WAL", "slot c keeps WAL")
+    assert decided.plan.warnings == ()
+
+
+def test_it_is_told_where_wal_is_kept_for_nobody() -> None:
+    decided = plan(seen(standby(settings={LIMIT: -1})), replace(KNOWN, slots=["a"]))
+    assert decided.plan.changes == (Promote("15/main", 1),)
+    assert "No WAL is kept for a" in " ".join(decided.plan.warnings)
 
 
 def test_a_primary_stays_one_whatever_is_wished() -> None:

@@ -40,6 +40,7 @@ def test_what_a_server_answers_and_what_is_told_of_it() -> None:
             "paused": True,
             "upstream": {"host": "192.0.2.11", "port": 5432, "lsn": "0/5000080", "heard_seconds": 3},
             "slots": ["db1"],
+            "idle_slots": [],
             "settings": {"wal_segment_size": 2**24},
         }
     )
