@@ -25,10 +25,14 @@ BOUND = 120.0
 
 @dataclass(frozen=True)
 class Interrupt:
-    """Right before the so-many-th call of any of these functions; `.x` is a module of ours, see inside_run.py."""
+    """Right before the so-many-th call of any of these functions; `.x` is a module of ours, see inside_run.py.
+
+    Calls that are made within those of `uncounted` do not count, as where the clock decides how many there are.
+    """
 
     at: tuple[str, ...]
     call: int = 1
+    uncounted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

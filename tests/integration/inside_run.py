@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -25,23 +26,36 @@ HELD = Path("/tmp/inside-held")
 LONGEST_HOLD = 60.0
 
 
-def interrupt(places: list[str], call: int, act: Callable[[], None]) -> Callable[[], int]:
+def interrupt(places: list[str], call: int, uncounted: list[str], act: Callable[[], None]) -> Callable[[], int]:
     """Do something right before the so-many-th call of any of these functions; returns how many there were."""
     left = call
+    within = threading.local()
 
     def watch(real: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             nonlocal left
-            left -= 1
-            if left == 0:
-                act()
+            if not getattr(within, "uncounted", False):
+                left -= 1
+                if left == 0:
+                    act()
             return real(*args, **kwargs)
 
         return wrapped
 
-    for place in places:
-        owner, name = named(place)
-        setattr(owner, name, watch(getattr(owner, name)))
+    def pass_over(real: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            within.uncounted = True
+            try:
+                return real(*args, **kwargs)
+            finally:
+                within.uncounted = False
+
+        return wrapped
+
+    for kind, names in ((watch, places), (pass_over, uncounted)):
+        for place in names:
+            owner, name = named(place)
+            setattr(owner, name, kind(getattr(owner, name)))
     return lambda: call - left
 
 
@@ -69,7 +83,7 @@ def named(path: str) -> tuple[Any, str]:
 def main() -> None:
     request = json.load(sys.stdin)
     watched = [
-        interrupt(request[what]["at"], request[what]["call"], act)
+        interrupt(request[what]["at"], request[what]["call"], request[what]["uncounted"], act)
         for what, act in (("die", die), ("hold", hold))
         if request.get(what)
     ]
