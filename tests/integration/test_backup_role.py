@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -21,11 +20,16 @@ CONFIGURATION = "/etc/pgbackrest"
 ALL_FILES = "find /etc /var/log /var/lib/postgresql /tmp /run -xdev -type f -perm /o=r -exec grep -l {} {{}} +"
 
 
+# Debian 11, whose pgBackRest reaches other hosts by SSH only.
+OLD_PGBACKREST = 11
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "alone" in metafunc.fixturenames:
-        numbers = releases(metafunc.config)
-        ids = [f"debian{number}" for number in numbers]
-        metafunc.parametrize("alone", numbers, ids=ids, indirect=True, scope="module")
+    every = releases(metafunc.config)
+    wanted = {"alone": every, "rebooted": every, "apart": [each for each in every if each != OLD_PGBACKREST]}
+    for name in set(wanted) & set(metafunc.fixturenames):
+        ids = [f"debian{number}" for number in wanted[name]]
+        metafunc.parametrize(name, wanted[name], ids=ids, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +44,19 @@ def alone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backups]:
+def apart(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backups]:
     """A primary and a standby that are configured already, and the host that keeps their repository."""
-    with stanzas.apart(12, tmp_path_factory.mktemp("apart")) as made:
+    with stanzas.apart(request.param, tmp_path_factory.mktemp("apart")) as made:
         made.played()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def rebooted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backups]:
+    """A host whose database is written to at all times, which is started again."""
+    place = tmp_path_factory.mktemp("rebooted")
+    with stanzas.alone(request.param, place, settings=stanzas.ARCHIVING, name="rebooted") as made:
+        made.played(backup_heartbeat_database="postgres")
         yield made
 
 
@@ -129,7 +142,7 @@ def test_servers_do_not_keep_their_repositories_each_for_itself(alone: Backups) 
 
 
 def test_an_old_version_knows_no_repository_host(alone: Backups) -> None:
-    if alone.repository.release != 11:
+    if alone.repository.release != OLD_PGBACKREST:
         pytest.skip("TLS came with Debian 12")
     done = alone.stage.play("backup", backup_repositories=[DISK], backup_repository_host="keeper", hosts="all")
     assert "pgBackRest 2.33 of this host cannot reach other hosts over TLS" in done.failures[0]
@@ -206,17 +219,15 @@ def test_a_heartbeat_of_an_instance_that_is_gone_fails_nothing_and_goes(apart: B
     assert apart.played(backup_heartbeat_database="").changed
 
 
-def test_after_a_restart_of_the_host_the_heartbeat_goes_on(tmp_path: Path) -> None:
-    with stanzas.alone(12, tmp_path, settings=stanzas.ARCHIVING, name="rebooted") as made:
-        made.played(backup_heartbeat_database="postgres")
-        node, timer = made.repository, f"pg-heartbeat-{made.primary.version}-main.timer"
-        beat = "SELECT extract(epoch FROM at) FROM runbook_heartbeat"
-        docker("restart", node.container)
-        node.wait_until_booted()
-        back = time.time()
-        wait_until("the server is back", made.primary.accepts_connections)
-        assert node.exec(["systemctl", "is-enabled", timer]).stdout.strip() == "enabled"
-        wait_until("it beats again", lambda: float(made.primary.psql(beat)) > back, bound=120)
+def test_after_a_restart_of_the_host_the_heartbeat_goes_on(rebooted: Backups) -> None:
+    node, timer = rebooted.repository, f"pg-heartbeat-{rebooted.primary.version}-main.timer"
+    beat = "SELECT extract(epoch FROM at) FROM runbook_heartbeat"
+    docker("restart", node.container)
+    node.wait_until_booted()
+    back = time.time()
+    wait_until("the server is back", rebooted.primary.accepts_connections)
+    assert node.exec(["systemctl", "is-enabled", timer]).stdout.strip() == "enabled"
+    wait_until("it beats again", lambda: float(rebooted.primary.psql(beat)) > back, bound=120)
 
 
 def test_after_a_failover_nothing_is_to_be_changed(apart: Backups) -> None:

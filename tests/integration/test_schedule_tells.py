@@ -12,6 +12,7 @@ import pytest
 from lab.docker import docker
 from lab.nodes import Node
 from lab.waiting import wait_until
+from tests.integration.conftest import releases
 from tests.integration.playing import Stage
 
 HEARD = "/tmp/heard.json"
@@ -27,9 +28,14 @@ http.server.HTTPServer(("127.0.0.1", 8090), Hook).serve_forever()
 """
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    numbers = releases(metafunc.config)
+    metafunc.parametrize("stage", numbers, ids=[f"debian{number}" for number in numbers], indirect=True)
+
+
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    node = Node.start("schedule12", 12, bare=True)
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    node = Node.start(f"schedule{request.param}", request.param, bare=True)
     try:
         node.write("/tmp/server.py", SERVER)
         node.write("/etc/hook", "http://127.0.0.1:8090/hush-7\n", mode="0600")
@@ -64,7 +70,7 @@ def test_a_failed_job_is_never_silent(stage: Stage) -> None:
     for check in (True, False):
         refused = stage.play("schedule", check=check, schedule_webhook_file="/etc/far")
         assert refused.code != 0
-        assert "/etc/far of schedule12 names no webhook that could be told of failures: its address" in refused.text
+        assert f"/etc/far of {node.name} names no webhook that could be told of failures: its address" in refused.text
         assert "hush-7" not in refused.text
     assert "runbook-" not in node.exec(["ls", "/etc/systemd/system"]).stdout
     foreseen, done = stage.played("schedule", check=True), stage.played("schedule")
@@ -82,7 +88,7 @@ def test_a_failed_job_is_never_silent(stage: Stage) -> None:
     wait_until("the other was called again", lambda: again(node, "own") > calls + 1, bound=120)
     [told] = [json.loads(line) for line in node.exec(["cat", HEARD]).stdout.splitlines()]
     assert told["unit"] == "runbook-backup.service"
-    assert "failed on schedule12" in told["text"]
+    assert f"failed on {node.name}" in told["text"]
     # Whoever is told no more leaves nothing behind.
     stage.played("schedule", schedule_webhook_file="", schedule_on_failure=[])
     assert node.exec(["ls", "/etc/systemd/system"]).stdout.count("runbook-failed-") == 0
