@@ -25,7 +25,9 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """How much of the peer's figure ours is: below one is better than the peer."""
+        """How much of the peer's figure ours is: below one is better than the peer. Nothing is as good as nothing."""
+        if self.ours == self.theirs:
+            return 1.0
         return self.ours / self.theirs if self.theirs else float("inf")
 
 

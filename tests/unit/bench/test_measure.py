@@ -53,6 +53,11 @@ def test_nothing_to_compare_with_is_infinitely_worse() -> None:
     assert Comparison(1, 0).ratio == float("inf")
 
 
+def test_nothing_is_as_good_as_nothing() -> None:
+    """As where no transaction of either side failed."""
+    assert Comparison(0, 0).ratio == 1
+
+
 def test_timed_is_what_the_clock_says() -> None:
     clock = iter([10.0, 12.5])
     assert timed(lambda: None, clock=lambda: next(clock)) == 2.5
